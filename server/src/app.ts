@@ -1,0 +1,129 @@
+import type { AddressInfo } from 'node:net'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { originOf } from '#config/load.ts'
+import type { Context } from '#context'
+import { listenForCommands } from '#events/bridge.ts'
+import { accountRoutes, resetStatuses } from '#features/accounts/index.ts'
+import { authRoutes } from '#features/auth/index.ts'
+import { channelRoutes } from '#features/channels/index.ts'
+import { instanceRoutes } from '#features/instance/index.ts'
+import { messageRoutes } from '#features/messages/index.ts'
+import { acceptSockets, gatewayRoutes, Hub } from '#gateway/index.ts'
+import { Api } from '#http/endpoint.ts'
+import { createHttpServer } from '#http/server.ts'
+import { startUpkeep } from './upkeep.ts'
+
+/** A server that listens. */
+export interface RunningServer extends AsyncDisposable {
+  /** Where it can be reached on this machine. */
+  readonly url: string
+  readonly hub: Hub
+  /** The OpenAPI document that it serves. */
+  openApi(): Record<string, unknown>
+  /**
+   * Stops: refuses what is new, tells sockets to come back later, finishes what is under way. What is not done
+   * after `timeoutMs` is cut.
+   */
+  stop(timeoutMs: number): Promise<void>
+}
+
+/** Puts routes and gateway on a context and listens where the configuration says. */
+export async function startServer(
+  ctx: Context,
+  options: { originIsDefault: boolean },
+): Promise<RunningServer> {
+  const app = await createHttpServer(ctx.config, ctx.log)
+  observe(app, ctx)
+  const api = declareRoutes(app, ctx)
+  await serveDocumentation(app, api, ctx)
+
+  await ctx.db.transact(resetStatuses)
+  const hub = await Hub.create(ctx)
+  acceptSockets(app.server, ctx, hub)
+  const { host, port } = ctx.config.server
+  await app.listen({ host, port })
+  const { port: actual } = app.server.address() as AddressInfo
+  if (options.originIsDefault) ctx.instance.origin = originOf(host, actual)
+  const upkeep = startUpkeep(ctx)
+  const commands = await listenForCommands({
+    dataDir: ctx.config.data_dir,
+    bus: ctx.bus,
+    onError: (error) => ctx.log.warn({ err: error }, 'the way for commands is disturbed'),
+  })
+
+  let stopped: Promise<void> | undefined
+  const stop = async (timeoutMs: number): Promise<void> => {
+    ctx.instance.stopping = true
+    const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
+    const sockets = hub.close(Math.min(timeoutMs, 3000))
+    await app.close()
+    await sockets
+    clearTimeout(deadline)
+    await commands[Symbol.asyncDispose]()
+    await upkeep[Symbol.asyncDispose]()
+    await hub[Symbol.asyncDispose]()
+  }
+  const running: RunningServer = {
+    url: originOf(host, actual),
+    hub,
+    openApi: () => api.openApi.document(ctx.instance.origin),
+    stop: (timeoutMs) => (stopped ??= stop(timeoutMs)),
+    [Symbol.asyncDispose]: () => running.stop(1000),
+  }
+  return running
+}
+
+/** The OpenAPI document of a server that does not listen. */
+export async function describeApi(ctx: Context): Promise<Record<string, unknown>> {
+  const app = await createHttpServer(ctx.config, ctx.log)
+  const api = declareRoutes(app, ctx)
+  await app.close()
+  return api.openApi.document(ctx.instance.origin)
+}
+
+function declareRoutes(app: FastifyInstance, ctx: Context): Api {
+  const api = new Api(app, {
+    authenticate: (token) => ctx.authenticator.authenticate(token),
+    bodyLimit: ctx.config.server.body_limit_kb * 1024,
+    bodyOn204: ctx.config.compat.upstream_client,
+  })
+  authRoutes(api, ctx)
+  accountRoutes(api, ctx)
+  channelRoutes(api, ctx)
+  messageRoutes(api, ctx)
+  instanceRoutes(app, api, ctx)
+  gatewayRoutes(api)
+  return api
+}
+
+/** `/openapi.json` and, for people, `/docs`. */
+async function serveDocumentation(app: FastifyInstance, api: Api, ctx: Context): Promise<void> {
+  const config = { access: 'public', bucket: 'default' } as const
+  app.get('/openapi.json', { config }, (_request, reply) =>
+    reply.type('application/json').send(JSON.stringify(api.openApi.document(ctx.instance.origin))),
+  )
+  app.get('/redoc', { config }, (_request, reply) => reply.redirect('/docs', 307))
+  await app.register(async (scope) => {
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...config, ...route.config }
+    })
+    await scope.register(swagger, {
+      mode: 'static',
+      specification: { document: api.openApi.document(ctx.instance.origin) as never },
+    })
+    await scope.register(swaggerUi, { routePrefix: '/docs', uiConfig: { url: '/openapi.json' } })
+  })
+}
+
+function observe(app: FastifyInstance, ctx: Context): void {
+  app.addHook('onResponse', (request, reply, next) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    ctx.metrics.requests.observe(
+      { method: request.method, route, status: String(reply.statusCode) },
+      reply.elapsedTime / 1000,
+    )
+    next()
+  })
+}

@@ -1,0 +1,248 @@
+import { addressBlock, corsOrigin, databaseUrl, flag, host, integer, listOf, oneOf } from './kinds.ts'
+import { optional, text, webOrigin, type Kind } from './kinds.ts'
+
+/** One setting: what it may hold, where it comes from and what it is for. */
+export interface Setting<T = unknown> {
+  readonly kind: Kind<T>
+  readonly env: string
+  readonly default: T
+  /** What the manual shows where the default is worked out rather than fixed. */
+  readonly defaultNote?: string
+  readonly description: string
+  /** Never shown, not even in an error. */
+  readonly secret?: true
+  /** Needed before, or kept out of, the configuration file. */
+  readonly envOnly?: true
+}
+
+function setting<T>(kind: Kind<T>, rest: Omit<Setting<NoInfer<T>>, 'kind'>): Setting<T> {
+  return { kind, ...rest }
+}
+
+/** The sections of `pufferblow.toml`, in the order of the manual. */
+export const SECTIONS = {
+  server: 'The listener, and how the world reaches it.',
+  database: 'Where rows are kept: SQLite by default, PostgreSQL if given.',
+  accounts: 'Registration, passwords and the life of tokens.',
+  gateway: 'WebSocket connections and what is kept for clients which reconnect.',
+  log: 'What is written to standard output.',
+  metrics: 'The Prometheus endpoint `/metrics`.',
+  compat: 'Switches for clients which expect other answers than the published API.',
+} as const
+
+/**
+ * Every setting there is, by its path in `pufferblow.toml`. This table is the manual too: the type {@link Config},
+ * the checks, the messages and the reference page all come from it.
+ */
+export const SETTINGS = {
+  data_dir: setting(
+    text('a path', (value) => value !== '' && !value.includes('\0')),
+    {
+      env: 'PUFFERBLOW_DATA_DIR',
+      default: './data',
+      envOnly: true,
+      description: 'The folder which holds everything: database, files, keys and `pufferblow.toml`.',
+    },
+  ),
+  master_key: setting(
+    optional(text('32 bytes in base64 (44 characters)', (value) => /^[A-Za-z\d+/]{43}=$/.test(value))),
+    {
+      env: 'PUFFERBLOW_MASTER_KEY',
+      default: undefined,
+      defaultNote: 'the file `keys/master.key` in the data folder, created at the first start',
+      secret: true,
+      envOnly: true,
+      description:
+        'The key which wraps all other keys. Losing it loses every message; back it up apart from the database.',
+    },
+  ),
+
+  'server.host': setting(host(), {
+    env: 'PUFFERBLOW_HOST',
+    default: '127.0.0.1',
+    description: 'Address to listen on. `0.0.0.0` or `::` listens on every interface.',
+  }),
+  'server.port': setting(integer(0, 65535), {
+    env: 'PUFFERBLOW_PORT',
+    default: 7575,
+    description: 'Port to listen on; 0 takes any free one.',
+  }),
+  'server.public_origin': setting(webOrigin(), {
+    env: 'PUFFERBLOW_PUBLIC_ORIGIN',
+    default: '',
+    defaultNote: '`http://<host>:<port>`',
+    description:
+      'How clients and other servers reach this one. It becomes part of identities: choose it once.',
+  }),
+  'server.trusted_proxies': setting(listOf(addressBlock()), {
+    env: 'PUFFERBLOW_TRUSTED_PROXIES',
+    default: [],
+    description: 'Reverse proxies whose `X-Forwarded-*` headers are believed. Empty: believe nobody.',
+  }),
+  'server.cors_origins': setting(listOf(corsOrigin()), {
+    env: 'PUFFERBLOW_CORS_ORIGINS',
+    default: ['*'],
+    description:
+      'Web pages which may call the API. Answers never allow credentials, so `*` exposes no cookie.',
+  }),
+  'server.body_limit_kb': setting(integer(16, 65536), {
+    env: 'PUFFERBLOW_SERVER_BODY_LIMIT_KB',
+    default: 1024,
+    description: 'Largest request body in KiB, file uploads aside.',
+  }),
+  'server.shutdown_seconds': setting(integer(1, 300), {
+    env: 'PUFFERBLOW_SERVER_SHUTDOWN_SECONDS',
+    default: 10,
+    description: 'How long requests in progress may take to finish after SIGTERM.',
+  }),
+
+  'database.url': setting(databaseUrl(), {
+    env: 'PUFFERBLOW_DATABASE_URL',
+    default: '',
+    defaultNote: 'the SQLite file `db/pufferblow.sqlite` in the data folder',
+    secret: true,
+    description:
+      '`sqlite:<path>` (relative to the working directory) or `postgres://user:password@host/database`.',
+  }),
+  'database.pool_size': setting(integer(1, 1000), {
+    env: 'PUFFERBLOW_DATABASE_POOL_SIZE',
+    default: 10,
+    description: 'Most connections to PostgreSQL at a time.',
+  }),
+  'database.statement_timeout_ms': setting(integer(100, 600_000), {
+    env: 'PUFFERBLOW_DATABASE_STATEMENT_TIMEOUT_MS',
+    default: 10_000,
+    description: 'A statement which runs longer is cancelled.',
+  }),
+  'database.cache_mb': setting(integer(1, 65536), {
+    env: 'PUFFERBLOW_DATABASE_CACHE_MB',
+    default: 16,
+    description: 'Page cache of SQLite in MiB.',
+  }),
+
+  'accounts.registration': setting(oneOf(['open', 'closed']), {
+    env: 'PUFFERBLOW_REGISTRATION',
+    default: 'open',
+    description: 'Whether anybody may create an account.',
+  }),
+  'accounts.password_min_length': setting(integer(8, 128), {
+    env: 'PUFFERBLOW_ACCOUNTS_PASSWORD_MIN_LENGTH',
+    default: 8,
+    description: 'Shortest password for new accounts and password changes.',
+  }),
+  'accounts.access_token_minutes': setting(integer(1, 1440), {
+    env: 'PUFFERBLOW_ACCOUNTS_ACCESS_TOKEN_MINUTES',
+    default: 15,
+    description: 'Life of an access token; clients renew it by themselves.',
+  }),
+  'accounts.refresh_token_days': setting(integer(1, 365), {
+    env: 'PUFFERBLOW_ACCOUNTS_REFRESH_TOKEN_DAYS',
+    default: 30,
+    description: 'A device which was not used for so long has to sign in again.',
+  }),
+  'accounts.password_hash_concurrency': setting(integer(1, 64), {
+    env: 'PUFFERBLOW_ACCOUNTS_PASSWORD_HASH_CONCURRENCY',
+    default: 2,
+    description: 'Passwords hashed at the same time. Each takes a core and tens of MiB for a moment.',
+  }),
+  'accounts.password_hash_queue': setting(integer(0, 10_000), {
+    env: 'PUFFERBLOW_ACCOUNTS_PASSWORD_HASH_QUEUE',
+    default: 64,
+    description: 'Passwords which may wait to be hashed; beyond that, sign-in answers 503.',
+  }),
+
+  'gateway.ping_seconds': setting(integer(5, 120), {
+    env: 'PUFFERBLOW_GATEWAY_PING_SECONDS',
+    default: 25,
+    description: 'Time between pings; a socket which misses one is closed.',
+  }),
+  'gateway.send_queue_kb': setting(integer(16, 65536), {
+    env: 'PUFFERBLOW_GATEWAY_SEND_QUEUE_KB',
+    default: 1024,
+    description: 'Unsent data per socket in KiB; a reader slower than this is disconnected and may resume.',
+  }),
+  'gateway.max_frame_kb': setting(integer(1, 1024), {
+    env: 'PUFFERBLOW_GATEWAY_MAX_FRAME_KB',
+    default: 64,
+    description: 'Largest frame accepted from a client in KiB.',
+  }),
+  'gateway.max_sockets_per_user': setting(integer(1, 1000), {
+    env: 'PUFFERBLOW_GATEWAY_MAX_SOCKETS_PER_USER',
+    default: 32,
+    description: 'Sockets an account may hold open.',
+  }),
+  'gateway.resume_limit': setting(integer(1, 100_000), {
+    env: 'PUFFERBLOW_GATEWAY_RESUME_LIMIT',
+    default: 1000,
+    description: 'Most events sent again to a client which resumes; one further behind starts afresh.',
+  }),
+  'gateway.event_retention_hours': setting(integer(1, 8760), {
+    env: 'PUFFERBLOW_GATEWAY_EVENT_RETENTION_HOURS',
+    default: 72,
+    description: 'How long events are kept for clients which resume.',
+  }),
+  'gateway.presence_grace_seconds': setting(integer(0, 300), {
+    env: 'PUFFERBLOW_GATEWAY_PRESENCE_GRACE_SECONDS',
+    default: 5,
+    description: 'A user whose last socket closed is shown online for so long, which hides short reconnects.',
+  }),
+
+  'log.level': setting(oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), {
+    env: 'PUFFERBLOW_LOG_LEVEL',
+    default: 'info',
+    description: 'The least important lines that are written.',
+  }),
+  'log.format': setting(oneOf(['json', 'pretty', 'auto']), {
+    env: 'PUFFERBLOW_LOG_FORMAT',
+    default: 'auto',
+    description: '`auto` writes `pretty` to a terminal and `json` everywhere else.',
+  }),
+
+  'metrics.enabled': setting(flag(), {
+    env: 'PUFFERBLOW_METRICS',
+    default: true,
+    description: 'Whether `/metrics` answers.',
+  }),
+  'metrics.token': setting(
+    text('text without spaces', (value) => /^[\x21-\x7e]*$/.test(value)),
+    {
+      env: 'PUFFERBLOW_METRICS_TOKEN',
+      default: '',
+      secret: true,
+      description: 'Bearer token for `/metrics`. Empty: only clients on this machine may read it.',
+    },
+  ),
+
+  'compat.upstream_client': setting(flag(), {
+    env: 'PUFFERBLOW_COMPAT_UPSTREAM_CLIENT',
+    default: false,
+    description:
+      'Answer in the forms that the original web client needs: attachment objects, a JSON body on every success.',
+  }),
+} as const
+
+/** The path of a setting, such as `server.port`. */
+export type SettingPath = keyof typeof SETTINGS
+
+/** The type of the value at a path. */
+export type SettingValue<P extends SettingPath> = (typeof SETTINGS)[P] extends Setting<infer T> ? T : never
+
+type SectionName = keyof typeof SECTIONS
+type KeyOf<S extends SectionName, P extends SettingPath> = P extends `${S}.${infer K}` ? K : never
+
+/** The settings as the server uses them, nested as in the file: `config.server.port`. */
+export type Config = {
+  readonly [S in SectionName]: {
+    readonly [P in SettingPath as KeyOf<S, P>]: SettingValue<P>
+  }
+} & {
+  readonly [P in SettingPath as P extends `${string}.${string}` ? never : P]: SettingValue<P>
+}
+
+/** All paths, in the order of the table. */
+export const SETTING_PATHS = Object.keys(SETTINGS) as readonly SettingPath[]
+
+/** The declaration behind a path, seen without its exact type. */
+export function settingOf(path: SettingPath): Setting {
+  return SETTINGS[path]
+}

@@ -1,0 +1,138 @@
+import { databaseOptionsOf } from '#config/load.ts'
+import type { Config } from '#config/schema.ts'
+import { Database } from '#db/database.ts'
+import { EventLog } from '#db/event-log.ts'
+import { Keyring } from '#db/keyring.ts'
+import { migrate } from '#db/migrate.ts'
+import { migrateUnlessServed, openForCommand, openForServer, type Opened } from '#db/open.ts'
+import { Bus } from '#events/bus.ts'
+import { Passwords, Profiles } from '#features/accounts/index.ts'
+import { Authenticator } from '#features/auth/index.ts'
+import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
+import { MessageReader, NewestPages } from '#features/messages/index.ts'
+import { loadMasterKey } from '#keys/master-key.ts'
+import { systemClock, type Clock } from '#lib/clock.ts'
+import type { Log } from '#log/log.ts'
+
+/** What this server is called from outside. */
+export interface Instance {
+  readonly serverId: string
+  /** Public origin, without a slash at the end. Known for certain once the port is. */
+  origin: string
+  /** `host[:port]` of the origin: issuer of tokens. */
+  readonly host: string
+  /** Set when the server begins to stop: nothing new is taken in. */
+  stopping: boolean
+}
+
+/** Everything long-lived, made once and handed down. Features take the parts they need. */
+export interface Context extends AsyncDisposable {
+  readonly config: Config
+  readonly log: Log
+  readonly clock: Clock
+  readonly bus: Bus
+  readonly db: Database
+  readonly eventLog: EventLog
+  readonly keyring: Keyring
+  readonly settings: Settings
+  readonly instance: Instance
+  readonly authenticator: Authenticator
+  readonly passwords: Passwords
+  readonly profiles: Profiles
+  readonly messages: MessageReader
+  readonly newestPages: NewestPages
+  readonly metrics: Metrics
+}
+
+export interface ContextOptions {
+  readonly config: Config
+  readonly log: Log
+  readonly clock?: Clock
+  /** Whether this process is a server, which alone may write the event log. A command beside it is not. */
+  readonly role: 'server' | 'command'
+  /** Told when this process cannot go on and should be started again. */
+  readonly onFatal?: (reason: Error) => void
+}
+
+/**
+ * Opens the database (migrating it if need be) and everything that lives on it.
+ *
+ * @throws KeyError, DatabaseUnavailableError, NewerDatabaseError, AlreadyRunningError
+ */
+export async function createContext(options: ContextOptions): Promise<Context> {
+  const { config, log, clock = systemClock } = options
+  await using cleanup = new AsyncDisposableStack()
+  const master = loadMasterKey({ dataDir: config.data_dir, fromConfig: config.master_key })
+  if (master.created)
+    log.info('a master key was made: back up the keys folder, without it nothing can be read')
+
+  const { engine, claim } = cleanup.use(await openDatabase(options))
+  const applied = await (claim ? migrate(engine.schema) : migrateUnlessServed(engine))
+  if (applied.length > 0) log.info({ migrations: applied }, 'the database was migrated')
+
+  const bus = new Bus((error) => log.error({ err: error }, 'a listener of the event bus failed'))
+  const eventLog = await EventLog.open(engine.schema, bus, clock, claim)
+  const db = new Database(engine, eventLog, bus)
+  const keyring = await Keyring.open(db, master.key, clock)
+  const instance = await openInstance(config, db, clock)
+  const metrics = new Metrics()
+  const messages = new MessageReader(keyring, (messageId, cause) =>
+    log.error({ message_id: messageId, err: cause }, 'a message cannot be decrypted'),
+  )
+  const profiles = new Profiles({ db, bus })
+  const passwords = new Passwords(config.accounts)
+  const authenticator = new Authenticator({ config, keyring, clock, instance, db, bus })
+  const settings = await Settings.open(db.read)
+  bus.subscribe(({ event }) => {
+    if (event.type !== 'settings.changed') return
+    settings
+      .reload()
+      .catch((error: unknown) => log.error({ err: error }, 'the changed settings could not be read'))
+  })
+  const resources = cleanup.move()
+  return {
+    config,
+    log,
+    clock,
+    bus,
+    db,
+    eventLog,
+    keyring,
+    settings,
+    instance,
+    authenticator,
+    passwords,
+    profiles,
+    messages,
+    newestPages: new NewestPages(),
+    metrics,
+    [Symbol.asyncDispose]: async () => {
+      authenticator[Symbol.dispose]()
+      profiles[Symbol.dispose]()
+      await resources.disposeAsync()
+    },
+  }
+}
+
+function openDatabase({ config, log, role, onFatal = () => {} }: ContextOptions): Promise<Opened> {
+  const options = {
+    ...databaseOptionsOf(config),
+    onError: (error: Error) => log.warn({ err: error }, 'a database connection broke'),
+    onFatal,
+  }
+  return role === 'server' ? openForServer(options) : openForCommand(options)
+}
+
+async function openInstance(config: Config, db: Database, clock: Clock): Promise<Instance> {
+  if ((await readServerId(db.read)) === undefined) await db.transact((tx) => createServerId(tx, clock()))
+  const serverId = (await readServerId(db.read))!
+  const instance: Instance = {
+    serverId,
+    origin: config.server.public_origin,
+    stopping: false,
+    get host() {
+      return new URL(instance.origin).host
+    },
+  }
+  return instance
+}

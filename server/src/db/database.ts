@@ -1,0 +1,177 @@
+import type { Compilable, Kysely } from 'kysely'
+import type { Bus } from '#events/bus.ts'
+import { isLogged, type DomainEvent } from '#events/events.ts'
+import type { EventLog, Ticket } from './event-log.ts'
+import type { Tables } from './tables.ts'
+
+/** Committed data, for reading. */
+export type Db = Pick<Kysely<Tables>, 'selectFrom' | 'fn'>
+
+/** An open transaction: the only thing that can write. Use it alone until the work is done. */
+export interface Tx extends Pick<
+  Kysely<Tables>,
+  'selectFrom' | 'insertInto' | 'updateTable' | 'deleteFrom' | 'fn'
+> {
+  /**
+   * Sends a write whose result the work does not need, and goes on; what follows in the same transaction may not
+   * see it. On SQLite a failure undoes the transactions that happen to share the commit as well, so this is for
+   * writes that cannot fail for reasons of their own.
+   */
+  later(query: Compilable): void
+  /** Announces `event` once, and only if, the transaction has committed. */
+  publish(event: DomainEvent): void
+}
+
+export type DialectName = 'sqlite' | 'postgres'
+
+/** What a database product must offer. One implementation for each in `dialect/`. */
+export interface Engine extends AsyncDisposable {
+  readonly dialect: DialectName
+  readonly read: Kysely<Tables>
+  /** For migrations and the start, while nothing else uses the database through this process. */
+  readonly schema: Kysely<Tables>
+  /**
+   * Runs `work` in a transaction. `settled` is called exactly once for each run of `work` that got far enough
+   * to return, in commit order, before the promise settles. `unknown`: the connection broke between the commit
+   * and its answer.
+   */
+  transaction<T>(work: Work<T>, settled: Settled<T>): Promise<T>
+  /** Answers, or throws, within a few seconds. */
+  ping(): Promise<void>
+  /** Whether a server works on this database; meant for processes that are none. */
+  isServed(): Promise<boolean>
+}
+
+/** What is done in a transaction: with a connection, and with a way to send statements nobody waits for. */
+export type Work<T> = (connection: Kysely<Tables>, later: Later) => Promise<T>
+
+/** Sends a statement without waiting, before the commit. If it fails, the transaction does. */
+export type Later = (query: Compilable) => void
+
+export type Settled<T> = (outcome: 'committed' | 'aborted' | 'unknown', result: T) => void
+
+/** What a transaction did, until it is known whether it counts. */
+interface Draft<T> {
+  readonly result: T
+  readonly events: readonly DomainEvent[]
+  readonly ticket: Ticket | undefined
+}
+
+/** The database as features see it: read what is committed, write in a transaction. */
+export class Database {
+  readonly read: Db
+  readonly dialect: DialectName
+  readonly #engine: Engine
+  readonly #log: EventLog
+  readonly #bus: Bus
+
+  constructor(engine: Engine, log: EventLog, bus: Bus) {
+    this.#engine = engine
+    this.#log = log
+    this.#bus = bus
+    this.read = engine.read
+    this.dialect = engine.dialect
+  }
+
+  /**
+   * Runs `work` in a transaction and returns its result when it is on disk. What `work` throws undoes it.
+   * `work` may run again after a serialisation failure, so it must have no effect but through `tx`, and it
+   * must wait for nothing but `tx`.
+   *
+   * @throws what `work` throws, or an unavailable error (503) when the database cannot commit
+   */
+  async transact<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    let undecided: Draft<T> | undefined
+    try {
+      const { result } = await this.#engine.transaction(
+        (connection, later) => this.#draft(connection, later, work),
+        (outcome, draft) => {
+          if (outcome === 'unknown') undecided = draft
+          else this.#settle(draft, outcome)
+        },
+      )
+      return result
+    } catch (error) {
+      if (!undecided) throw error
+      const written =
+        undecided.ticket !== undefined && (await this.#log.wasWritten(undecided.ticket, this.#engine.read))
+      this.#settle(undecided, written ? 'committed' : 'aborted')
+      if (!written) throw error
+      return undecided.result
+    }
+  }
+
+  async #draft<T>(connection: Kysely<Tables>, later: Later, work: (tx: Tx) => Promise<T>): Promise<Draft<T>> {
+    const events: DomainEvent[] = []
+    const result = await new Handle().lend(work, { connection, later, events })
+    const logged = events.filter(isLogged)
+    const ticket = logged.length > 0 ? this.#log.append(connection, later, logged) : undefined
+    return { result, events, ticket }
+  }
+
+  #settle<T>({ events, ticket }: Draft<T>, outcome: 'committed' | 'aborted'): void {
+    if (outcome === 'committed')
+      for (const event of events) if (!isLogged(event)) this.#bus.publish({ event })
+    if (ticket) this.#log.settle(ticket, outcome)
+  }
+
+  /** @throws when the database does not answer */
+  ping(): Promise<void> {
+    return this.#engine.ping()
+  }
+
+  /** Whether a server works on this database; meant for processes that are none. */
+  isServed(): Promise<boolean> {
+    return this.#engine.isServed()
+  }
+}
+
+/** How long the work of a transaction may take: on SQLite, every other writer waits for it. */
+const WORK_MS = 10_000
+
+/** What a transaction is done with. */
+interface Means {
+  readonly connection: Kysely<Tables>
+  readonly later: Later
+  readonly events: DomainEvent[]
+}
+
+/** Lends a connection for as long as the work on it lasts, and no longer: what comes late must not write. */
+class Handle {
+  #open = true
+
+  async lend<T>(work: (tx: Tx) => Promise<T>, means: Means): Promise<T> {
+    let timer: NodeJS.Timeout | undefined
+    const overdue = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error('a transaction took too long')), WORK_MS)
+    })
+    try {
+      return await Promise.race([work(this.#transaction(means)), overdue])
+    } finally {
+      clearTimeout(timer)
+      this.#open = false
+    }
+  }
+
+  #transaction({ connection, later, events }: Means): Tx {
+    const use = (): Kysely<Tables> => {
+      if (!this.#open) throw new Error('this transaction is over')
+      return connection
+    }
+    return {
+      selectFrom: ((from: never) => use().selectFrom(from)) as Tx['selectFrom'],
+      insertInto: ((table: never) => use().insertInto(table)) as Tx['insertInto'],
+      updateTable: ((table: never) => use().updateTable(table)) as Tx['updateTable'],
+      deleteFrom: ((table: never) => use().deleteFrom(table)) as Tx['deleteFrom'],
+      fn: connection.fn,
+      later: (query) => {
+        use()
+        later(query)
+      },
+      publish: (event) => {
+        use()
+        events.push(event)
+      },
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { Worker } from 'node:worker_threads'
+import { DatabaseUnavailableError } from '../errors.ts'
+import type { SqliteOptions, StatementResult } from './sqlite-connection.ts'
+
+export interface WriterRequest {
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+  /** Refuse the statement when no transaction is open: alone it would be committed at once. */
+  readonly inTransaction?: true
+  readonly close?: true
+}
+
+export type WriterAnswer = StatementResult | { readonly error: WriterFailure }
+
+interface WriterFailure {
+  readonly message: string
+  readonly code: string | undefined
+  readonly errcode: number | undefined
+  /** False when SQLite rolled the whole transaction back by itself (disk full, I/O error). */
+  readonly inTransaction: boolean
+}
+
+/** A statement that failed in the writer thread; `errcode` is SQLite's extended result code. */
+export class SqliteError extends Error {
+  readonly code: string | undefined
+  readonly errcode: number | undefined
+  readonly inTransaction: boolean
+
+  constructor(failure: WriterFailure) {
+    super(failure.message)
+    this.name = 'SqliteError'
+    this.code = failure.code
+    this.errcode = failure.errcode
+    this.inTransaction = failure.inTransaction
+  }
+}
+
+interface Pending {
+  readonly resolve: (result: StatementResult) => void
+  readonly reject: (error: Error) => void
+}
+
+/** This side's end of the writer thread: statements go in, results come back, both in order. */
+export class SqliteWriter implements AsyncDisposable {
+  readonly #worker: Worker
+  readonly #pending: Pending[] = []
+  readonly #exited: Promise<void>
+  #failure: Error | undefined
+
+  /** @param onFailure told when the thread ended by itself: nothing can be stored any more */
+  constructor(options: SqliteOptions, onFailure: (error: Error) => void) {
+    this.#worker = new Worker(new URL('./sqlite-writer-thread.ts', import.meta.url), { workerData: options })
+    this.#worker.on('message', (answer: WriterAnswer) => {
+      const { resolve, reject } = this.#pending.shift()!
+      if ('error' in answer) reject(new SqliteError(answer.error))
+      else resolve(answer)
+    })
+    this.#worker.on('error', (error) => {
+      this.#fail(error as Error)
+      onFailure(error as Error)
+    })
+    this.#exited = new Promise((done) =>
+      this.#worker.once('exit', () => {
+        this.#fail(new Error('the writer thread has ended'))
+        done()
+      }),
+    )
+  }
+
+  /** @throws SqliteError, or DatabaseUnavailableError when the thread is gone */
+  run(sql: string, parameters: readonly unknown[] = []): Promise<StatementResult> {
+    return this.#ask({ sql, parameters })
+  }
+
+  /**
+   * Like {@link run}, for what belongs to a transaction: once that is over, because it never began or because
+   * SQLite gave it up, nothing more of it is done.
+   */
+  runInTransaction(sql: string, parameters: readonly unknown[] = []): Promise<StatementResult> {
+    return this.#ask({ sql, parameters, inTransaction: true })
+  }
+
+  #ask(request: WriterRequest): Promise<StatementResult> {
+    if (this.#failure) return Promise.reject(unavailable(this.#failure))
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ resolve, reject })
+      this.#worker.postMessage(request)
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#failure)
+      this.#worker.postMessage({ sql: '', parameters: [], close: true } satisfies WriterRequest)
+    await this.#exited
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    for (const { reject } of this.#pending.splice(0)) reject(unavailable(error))
+  }
+}
+
+function unavailable(cause: Error): DatabaseUnavailableError {
+  return new DatabaseUnavailableError('The database is not available', { cause })
+}

@@ -1,0 +1,115 @@
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely, type Compilable } from 'kysely'
+import type { Engine, Settled, Work } from '../database.ts'
+import type { StreamClaim } from '../event-log.ts'
+import type { Tables } from '../tables.ts'
+import { GroupCommit } from './group-commit.ts'
+import { openReader, type SqliteConnection, type SqliteOptions } from './sqlite-connection.ts'
+import { sqliteDialect } from './sqlite-driver.ts'
+import { SqliteWriter } from './sqlite-writer.ts'
+
+/** SQLite: reads on this thread from read-only connections, writes through the writer thread. */
+export class SqliteEngine implements Engine {
+  readonly dialect = 'sqlite'
+  readonly read: Kysely<Tables>
+  readonly #reader: SqliteConnection
+  readonly #writer: SqliteWriter
+  readonly #group: GroupCommit
+  readonly #file: string
+  readonly #grouped: Kysely<Tables>
+  readonly schema: Kysely<Tables>
+
+  private constructor(reader: SqliteConnection, writer: SqliteWriter, file: string) {
+    this.#file = file
+    this.#reader = reader
+    this.#writer = writer
+    this.#group = new GroupCommit(writer)
+    this.read = new Kysely<Tables>({
+      dialect: sqliteDialect((sql, parameters) => reader.run(sql, parameters)),
+    })
+    this.schema = new Kysely<Tables>({
+      dialect: sqliteDialect((sql, parameters) => writer.run(sql, parameters)),
+    })
+    this.#grouped = new Kysely<Tables>({
+      dialect: sqliteDialect((sql, parameters) => writer.runInTransaction(sql, parameters)),
+    })
+  }
+
+  /** @param onFailure told when nothing can be stored any more and the process should be started again */
+  static async open(options: SqliteOptions, onFailure: (error: Error) => void): Promise<SqliteEngine> {
+    const writer = new SqliteWriter(options, onFailure)
+    // The first answer means that the file exists and is in WAL mode, so that it can be opened for reading.
+    await writer.run('select 1')
+    return new SqliteEngine(openReader(options), writer, options.file)
+  }
+
+  transaction<T>(work: Work<T>, settled: Settled<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let done: { result: T } | undefined
+      this.#group.add({
+        run: async (send) => {
+          const later = (query: Compilable): void => {
+            const { sql, parameters } = query.compile()
+            send(sql, parameters)
+          }
+          done = { result: await work(this.#grouped, later) }
+        },
+        committed: () => {
+          const { result } = done!
+          settled('committed', result)
+          resolve(result)
+        },
+        aborted: (error) => {
+          if (done) settled('aborted', done.result)
+          reject(error)
+        },
+      })
+    })
+  }
+
+  async ping(): Promise<void> {
+    this.#reader.run('select 1', [])
+    await this.#writer.run('select 1')
+  }
+
+  async isServed(): Promise<boolean> {
+    try {
+      await claimSqlite(this.#file)[Symbol.asyncDispose]()
+      return false
+    } catch (error) {
+      if (error instanceof AlreadyRunningError) return true
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#group.idle()
+    // The writer closes last: only it can empty the write-ahead log into the file.
+    this.#reader[Symbol.dispose]()
+    await this.#writer[Symbol.asyncDispose]()
+  }
+}
+
+/** Another server already works on this database. */
+export class AlreadyRunningError extends Error {}
+
+/**
+ * On SQLite one server owns the database. The claim is an exclusive lock on a small file beside it, which the
+ * operating system gives back however the process ends.
+ *
+ * @throws AlreadyRunningError
+ */
+export function claimSqlite(databaseFile: string): StreamClaim {
+  const lock = new DatabaseSync(join(dirname(databaseFile), 'server.lock'), { timeout: 0 })
+  try {
+    lock.exec('pragma locking_mode = exclusive; begin exclusive')
+  } catch (cause) {
+    lock.close()
+    throw new AlreadyRunningError('another server is running on this data folder', { cause })
+  }
+  return {
+    stream: 1,
+    [Symbol.asyncDispose]: async () => lock.close(),
+  }
+}

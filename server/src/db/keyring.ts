@@ -1,0 +1,141 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  generateKeyPairSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto'
+import type { Clock } from '#lib/clock.ts'
+import { newId } from '#lib/id.ts'
+import { unwrapKey, wrapKey } from '#keys/wrap.ts'
+import type { Database, Db } from './database.ts'
+import { isUniqueViolation } from './errors.ts'
+
+/** What a data key is for. Keys of different purposes never stand in for each other. */
+export type KeyPurpose = 'message' | 'access_token' | 'refresh_token'
+
+export interface DataKey {
+  readonly kid: string
+  /** A secret key; for `access_token` an Ed25519 private key. */
+  readonly key: KeyObject
+  readonly createdAt: number
+}
+
+export interface SigningKey extends DataKey {
+  readonly publicKey: KeyObject
+}
+
+/** New messages use a key no longer than this, which keeps random nonces far from their bound of 2^32 uses. */
+const MESSAGE_KEY_MS = 30 * 24 * 3600 * 1000
+
+/**
+ * The data keys: kept in the database, wrapped by the master key, so that every process of a server has them and
+ * a copy of the database alone tells nothing.
+ */
+export class Keyring {
+  readonly #db: Database
+  readonly #master: KeyObject
+  readonly #clock: Clock
+  readonly #keys = new Map<string, DataKey>()
+  readonly #inUse = new Map<KeyPurpose, DataKey>()
+
+  private constructor(db: Database, master: KeyObject, clock: Clock) {
+    this.#db = db
+    this.#master = master
+    this.#clock = clock
+  }
+
+  /**
+   * Loads all keys and makes those that are missing.
+   *
+   * @throws KeyError when the master key is not the one the keys were wrapped with
+   */
+  static async open(db: Database, master: KeyObject, clock: Clock): Promise<Keyring> {
+    const keyring = new Keyring(db, master, clock)
+    await keyring.#load(db.read)
+    for (const purpose of ['message', 'access_token', 'refresh_token'] as const) {
+      if (!keyring.#inUse.has(purpose)) await keyring.#create(purpose)
+    }
+    await keyring.rotate()
+    return keyring
+  }
+
+  /** The key for what is written now. */
+  current(purpose: KeyPurpose): DataKey {
+    return this.#inUse.get(purpose)!
+  }
+
+  /** The key that `kid` names, also a retired one. @returns undefined if there is none */
+  byId(kid: string): DataKey | undefined {
+    return this.#keys.get(kid)
+  }
+
+  /** Like {@link byId}, but looks into the database for a key that another process made meanwhile. */
+  async find(kid: string): Promise<DataKey | undefined> {
+    const known = this.#keys.get(kid)
+    if (known) return known
+    await this.#load(this.#db.read)
+    return this.#keys.get(kid)
+  }
+
+  signing(): SigningKey {
+    return asSigningKey(this.current('access_token'))
+  }
+
+  /** Retires the message key when its time is over and takes a new one. */
+  async rotate(): Promise<void> {
+    const now = this.#clock()
+    const { kid, createdAt } = this.current('message')
+    if (now - createdAt < MESSAGE_KEY_MS) return
+    await this.#db.transact((tx) =>
+      tx.updateTable('encryption_key').set({ retired_at: now }).where('kid', '=', kid).execute(),
+    )
+    await this.#create('message')
+  }
+
+  async #create(purpose: KeyPurpose): Promise<void> {
+    const kid = newId(this.#clock())
+    const secret = purpose === 'access_token' ? newSigningSecret() : randomBytes(32)
+    const wrapped = wrapKey(this.#master, purpose, kid, secret)
+    try {
+      await this.#db.transact((tx) =>
+        tx
+          .insertInto('encryption_key')
+          .values({ kid, purpose, wrapped, created_at: this.#clock(), retired_at: null })
+          .execute(),
+      )
+    } catch (error) {
+      // Another process was faster; its key is as good.
+      if (!isUniqueViolation(error)) throw error
+    }
+    await this.#load(this.#db.read)
+  }
+
+  async #load(db: Db): Promise<void> {
+    const rows = await db.selectFrom('encryption_key').selectAll().orderBy('created_at').execute()
+    for (const { kid, purpose, wrapped, created_at, retired_at } of rows) {
+      const known = this.#keys.get(kid) ?? {
+        kid,
+        key: openKey(purpose as KeyPurpose, unwrapKey(this.#master, purpose, kid, wrapped)),
+        createdAt: created_at,
+      }
+      this.#keys.set(kid, known)
+      if (retired_at === null) this.#inUse.set(purpose as KeyPurpose, known)
+    }
+  }
+}
+
+export function asSigningKey(key: DataKey): SigningKey {
+  return { ...key, publicKey: createPublicKey(key.key) }
+}
+
+function openKey(purpose: KeyPurpose, secret: Buffer): KeyObject {
+  return purpose === 'access_token'
+    ? createPrivateKey({ key: secret, format: 'der', type: 'pkcs8' })
+    : createSecretKey(secret)
+}
+
+function newSigningSecret(): Buffer {
+  return generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' })
+}

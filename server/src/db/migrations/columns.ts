@@ -1,0 +1,24 @@
+import { sql, type CreateTableBuilder, type Kysely, type RawBuilder } from 'kysely'
+import { SqliteAdapter } from 'kysely'
+
+/** Column types and table options that have the same meaning on SQLite and PostgreSQL. */
+export interface Columns {
+  /** 64-bit integer: milliseconds, counters. */
+  readonly integer: 'integer' | 'bigint'
+  /** 0 or 1. */
+  readonly flag: 'integer' | 'smallint'
+  readonly bytes: RawBuilder<unknown>
+  /** Ends a table definition: SQLite checks column types only in STRICT tables. */
+  readonly finish: <T extends string, C extends string>(table: CreateTableBuilder<T, C>) => Promise<void>
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
+export function columnsFor(db: Kysely<any>): Columns {
+  const sqlite = db.getExecutor().adapter instanceof SqliteAdapter
+  return {
+    integer: sqlite ? 'integer' : 'bigint',
+    flag: sqlite ? 'integer' : 'smallint',
+    bytes: sqlite ? sql`blob` : sql`bytea`,
+    finish: (table) => (sqlite ? table.modifyEnd(sql`strict`) : table).execute(),
+  }
+}

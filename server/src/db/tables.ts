@@ -1,0 +1,144 @@
+/**
+ * The tables as code sees them. Ids are text, times integer milliseconds, flags 0 or 1, binary a `Uint8Array`,
+ * on both databases. `migrations/` creates them.
+ */
+export interface Tables {
+  server_setting: ServerSettingTable
+  encryption_key: EncryptionKeyTable
+  user: UserTable
+  user_role: UserRoleTable
+  session: SessionTable
+  refresh_token: RefreshTokenTable
+  channel: ChannelTable
+  channel_member: ChannelMemberTable
+  message: MessageTable
+  read_state: ReadStateTable
+  event: EventTable
+  event_stream: EventStreamTable
+}
+
+export type Flag = 0 | 1
+
+/** Runtime settings; `value` is JSON. */
+export interface ServerSettingTable {
+  key: string
+  value: string
+  updated_at: number
+}
+
+/** Data keys, wrapped by the master key. The newest of a purpose that is not retired is in use. */
+export interface EncryptionKeyTable {
+  kid: string
+  purpose: string
+  wrapped: Uint8Array
+  created_at: number
+  retired_at: number | null
+}
+
+export interface UserTable {
+  id: string
+  username: string
+  /** Case-folded: one person a name, however it is written. */
+  username_key: string
+  /** UTS #39 skeleton: one person among names that look alike. */
+  username_skeleton: string
+  password_hash: string
+  about: string | null
+  /** What others see now. */
+  status: string
+  /** What the person chose last; `dnd` and `afk` survive a reconnect. */
+  chosen_status: string
+  created_at: number
+  updated_at: number
+  last_seen_at: number | null
+}
+
+export interface UserRoleTable {
+  user_id: string
+  role_id: string
+  granted_at: number
+}
+
+/** A sign-in on one device, from which access and refresh tokens are made. */
+export interface SessionTable {
+  id: string
+  user_id: string
+  device: string
+  created_at: number
+  last_used_at: number
+  expires_at: number
+  ended_at: number | null
+  end_reason: string | null
+}
+
+/** Every refresh token ever given for a living session, by its SHA-256. */
+export interface RefreshTokenTable {
+  hash: string
+  session_id: string
+  issued_at: number
+  expires_at: number
+  spent_at: number | null
+  /** 1 once the successor was given a second time to a racing client. */
+  reissued: Flag
+}
+
+export interface ChannelTable {
+  id: string
+  name: string
+  /** Case-folded name, free again (null) once the channel is deleted. */
+  name_key: string | null
+  type: string
+  is_private: Flag
+  /** Number of the newest message; each send takes the next one. */
+  last_seq: number
+  /** Counts deleted messages: with `last_seq` it tells whether what was read of the channel is still current. */
+  changes: number
+  created_by: string | null
+  created_at: number
+  updated_at: number
+  deleted_at: number | null
+}
+
+export interface ChannelMemberTable {
+  channel_id: string
+  user_id: string
+  added_at: number
+}
+
+export interface MessageTable {
+  id: string
+  channel_id: string
+  seq: number
+  sender_id: string
+  kid: string | null
+  /** Ciphertext; null once deleted. */
+  sealed: Uint8Array | null
+  revision: number
+  sent_at: number
+  deleted_at: number | null
+  deleted_by: string | null
+}
+
+export interface ReadStateTable {
+  user_id: string
+  channel_id: string
+  read_seq: number
+  updated_at: number
+}
+
+/** The event log: what happened, in the order it was committed, without content. */
+export interface EventTable {
+  stream: number
+  pos: number
+  at: number
+  type: string
+  channel_id: string
+  /** Id of the message or user concerned. */
+  ref_id: string | null
+}
+
+/** One row a stream: everything up to `pruned_pos` is gone from the log. */
+export interface EventStreamTable {
+  stream: number
+  pruned_pos: number
+}

@@ -1,0 +1,103 @@
+/**
+ * Everything that happens in the server and that another part may want to know.
+ *
+ * *Logged* events are also rows of the event log, written by the transaction that caused them, so that a
+ * socket which was away can be told later. The others describe a state that the next look heals.
+ */
+export type DomainEvent = LoggedEvent | TransientEvent
+
+/** Position of a logged event: `pos` counts up within `stream`, and one process writes each stream. */
+export interface Position {
+  readonly stream: number
+  readonly pos: number
+}
+
+/** A message as features hand it to each other: decrypted, without its author's profile. */
+export interface MessageContent {
+  readonly id: string
+  readonly channelId: string
+  readonly seq: number
+  readonly senderId: string
+  readonly text: string
+  readonly sentAt: number
+}
+
+/** What others may know of a channel. */
+export interface ChannelFacts {
+  readonly id: string
+  readonly name: string
+  readonly type: ChannelType
+  readonly isPrivate: boolean
+  readonly createdAt: number
+}
+
+export type ChannelType = 'text' | 'voice' | 'mixed'
+export type UserStatus = 'online' | 'idle' | 'afk' | 'dnd' | 'offline'
+
+export type LoggedEvent =
+  | { readonly type: 'message.sent'; readonly message: MessageContent }
+  | {
+      readonly type: 'message.deleted'
+      readonly channelId: string
+      readonly messageId: string
+      readonly seq: number
+    }
+  | { readonly type: 'channel.created'; readonly channel: ChannelFacts }
+  | { readonly type: 'channel.deleted'; readonly channelId: string }
+  | { readonly type: 'channel.member_added'; readonly channel: ChannelFacts; readonly userId: string }
+  | { readonly type: 'channel.member_removed'; readonly channelId: string; readonly userId: string }
+
+export type TransientEvent =
+  /** Sockets and cached tokens of these sessions end now. */
+  | { readonly type: 'session.ended'; readonly userId: string; readonly sessionIds: readonly string[] }
+  /** Name, profile or roles changed: remembered copies are stale. `roles` are the new ones, if it was those. */
+  | { readonly type: 'user.changed'; readonly userId: string; readonly roles?: readonly string[] }
+  /** What the operator set for the whole server changed: read it again. */
+  | { readonly type: 'settings.changed' }
+  | {
+      readonly type: 'user.status_changed'
+      readonly userId: string
+      readonly status: UserStatus
+      readonly source: StatusSource
+      readonly at: number
+    }
+  | {
+      readonly type: 'message.read'
+      readonly userId: string
+      readonly channelId: string
+      readonly messageId: string
+      readonly seq: number
+    }
+
+export type StatusSource =
+  | 'ws_global_connect'
+  | 'ws_channel_connect'
+  | 'ws_client_update'
+  | 'ws_disconnect'
+  | 'http_profile_update'
+
+const loggedTypes: ReadonlySet<string> = new Set<LoggedEvent['type']>([
+  'message.sent',
+  'message.deleted',
+  'channel.created',
+  'channel.deleted',
+  'channel.member_added',
+  'channel.member_removed',
+])
+
+export function isLogged(event: DomainEvent): event is LoggedEvent {
+  return loggedTypes.has(event.type)
+}
+
+/** The channel that a logged event belongs to. */
+export function channelOf(event: LoggedEvent): string {
+  switch (event.type) {
+    case 'message.sent':
+      return event.message.channelId
+    case 'channel.created':
+    case 'channel.member_added':
+      return event.channel.id
+    default:
+      return event.channelId
+  }
+}

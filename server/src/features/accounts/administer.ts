@@ -1,0 +1,116 @@
+import type { Context } from '#context'
+import type { Db, Tx } from '#db/database.ts'
+import type { UserTable } from '#db/tables.ts'
+import { endSessions } from '#features/auth/index.ts'
+import { claimOwnership } from '#features/instance/index.ts'
+import { inRankOrder, type BuiltInRole } from '#features/roles/index.ts'
+import { conflict, notFound } from '#http/errors.ts'
+import { findUserByName, listUsers, lockOwners, replaceRoles, rolesByUser, updateUser } from './store.ts'
+import { foldCase } from './username.ts'
+
+/*
+ * What the operator of the machine may do with any account. Nobody is asked for rights here: whoever can open the
+ * data folder has them all.
+ */
+
+type Deps = Pick<Context, 'db' | 'clock'>
+
+/** An account as the operator sees it. */
+export interface Account {
+  readonly userId: string
+  readonly username: string
+  /** Highest first. */
+  readonly roles: readonly string[]
+  readonly createdAt: number
+  readonly lastSeenAt: number | null
+}
+
+/** Everybody, in the order of their names. */
+export async function listAccounts(db: Db): Promise<Account[]> {
+  const users = await listUsers(db)
+  const roles = await rolesByUser(db)
+  return users.map((user) => accountOf(user, roles.get(user.id) ?? []))
+}
+
+/**
+ * Gives somebody exactly one role.
+ *
+ * @throws HttpError 404, and 409 when nobody would own the server any more
+ */
+export async function assignRole(ctx: Deps, username: string, role: BuiltInRole): Promise<Account> {
+  return ctx.db.transact(async (tx) => {
+    const user = await accountNamed(tx, username)
+    // Two owners who demote each other at the same moment wait for each other here.
+    const owners = await lockOwners(tx)
+    if (role === 'owner') await claimOwnership(tx, user.id, ctx.clock())
+    else if (owners.length === 1 && owners[0] === user.id) {
+      throw conflict(
+        `The last owner cannot vanish: make somebody else owner before '${user.username}' is not`,
+      )
+    }
+    await replaceRoles(tx, user.id, [role], ctx.clock())
+    tx.publish({ type: 'user.changed', userId: user.id, roles: [role] })
+    return accountOf(user, [role])
+  })
+}
+
+/**
+ * Sets a new password and ends all sessions: whoever knew the old one is out.
+ *
+ * @returns how many sessions ended
+ * @throws HttpError 404, 422
+ */
+export async function resetPassword(
+  ctx: Deps & Pick<Context, 'passwords'>,
+  username: string,
+  password: string,
+): Promise<{ account: Account; endedSessions: number }> {
+  const passwordHash = await ctx.passwords.hash(password)
+  return ctx.db.transact(async (tx) => {
+    const user = await accountNamed(tx, username)
+    await updateUser(tx, user.id, { password_hash: passwordHash, updated_at: ctx.clock() })
+    return endAllSessions(ctx, tx, user, 'password reset by the operator')
+  })
+}
+
+/**
+ * Ends all sessions: every device has to sign in again.
+ *
+ * @returns how many sessions ended
+ * @throws HttpError 404
+ */
+export async function signOutEverywhere(
+  ctx: Deps,
+  username: string,
+): Promise<{ account: Account; endedSessions: number }> {
+  return ctx.db.transact(async (tx) =>
+    endAllSessions(ctx, tx, await accountNamed(tx, username), 'signed out by the operator'),
+  )
+}
+
+async function endAllSessions(
+  ctx: Deps,
+  tx: Tx,
+  user: UserTable,
+  reason: string,
+): Promise<{ account: Account; endedSessions: number }> {
+  const ended = await endSessions(ctx, tx, user.id, {}, reason)
+  const roles = await rolesByUser(tx, [user.id])
+  return { account: accountOf(user, roles.get(user.id) ?? []), endedSessions: ended.length }
+}
+
+async function accountNamed(db: Db, username: string): Promise<UserTable> {
+  const user = await findUserByName(db, foldCase(username))
+  if (!user) throw notFound('User', username)
+  return user
+}
+
+function accountOf(user: UserTable, roles: readonly string[]): Account {
+  return {
+    userId: user.id,
+    username: user.username,
+    roles: inRankOrder(roles),
+    createdAt: user.created_at,
+    lastSeenAt: user.last_seen_at,
+  }
+}

@@ -1,0 +1,32 @@
+import type { Context } from '#context'
+import type { UserTable } from '#db/tables.ts'
+import type { UserStatus } from '#events/events.ts'
+import { inRankOrder } from '#features/roles/index.ts'
+import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
+
+/** A user as the API shows it to anybody who is signed in. Nothing secret is in it, nor in the row's reach. */
+export function userToWire(
+  ctx: Pick<Context, 'instance' | 'config' | 'clock'>,
+  user: UserTable,
+  roleIds: readonly string[],
+) {
+  const roles = inRankOrder(roleIds)
+  return {
+    user_id: user.id,
+    username: user.username,
+    about: user.about,
+    avatar_url: null,
+    banner_url: null,
+    status: user.status as UserStatus,
+    origin_server: ctx.instance.host,
+    inbox_id: null,
+    roles_ids: roles,
+    is_owner: roles.includes('owner'),
+    is_admin: roles.includes('owner') || roles.includes('admin'),
+    last_seen: isoTimeOrNull(user.last_seen_at),
+    joined_servers_ids: [ctx.instance.serverId],
+    created_at: isoTime(user.created_at),
+    updated_at: isoTime(user.updated_at),
+    auth_token_expire_time: isoTime(ctx.clock() + ctx.config.accounts.access_token_minutes * 60_000),
+  }
+}

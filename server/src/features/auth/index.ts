@@ -1,0 +1,5 @@
+export { Authenticator } from './authenticator.ts'
+export { authRoutes } from './routes.ts'
+export { sessionAnswer } from './schema.ts'
+export { endSessions, openSession, tokensOf, type OpenedSession } from './sessions.ts'
+export { deleteOldSessions } from './store.ts'

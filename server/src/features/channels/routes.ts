@@ -1,0 +1,130 @@
+import { z } from 'zod'
+import type { Context } from '#context'
+import type { Api } from '#http/endpoint.ts'
+import { messageAnswer } from '#http/schemas.ts'
+import { ChannelCreated, ChannelList, ChannelParams, CreateChannelInput } from './schema.ts'
+import { addMember, createChannel, deleteChannel, listChannels, removeMember } from './service.ts'
+import { channelToWire } from './wire.ts'
+
+const tag = 'Channels'
+
+export function channelRoutes(api: Api, ctx: Context): void {
+  api.endpoint(
+    {
+      method: 'GET',
+      path: '/api/v1/channels',
+      tag,
+      summary: 'About these routes',
+      access: 'public',
+      bucket: 'default',
+      answers: { 200: messageAnswer(200, 'Channels route') },
+    },
+    () => ({ message: 'Channels route' }),
+  )
+
+  api.endpoint(
+    {
+      method: 'POST',
+      path: '/api/v1/channels/list/',
+      tag,
+      summary: 'List the channels that the caller may see',
+      access: 'user',
+      bucket: 'default',
+      answers: { 200: ChannelList },
+    },
+    async ({ actor }) => {
+      const channels = await listChannels(ctx.db.read, actor)
+      return { channels: channels.map(({ channel, members }) => channelToWire(channel, members)) }
+    },
+  )
+
+  api.endpoint(
+    {
+      method: 'POST',
+      path: '/api/v1/channels/create/',
+      tag,
+      summary: 'Create a channel',
+      description: 'The HTTP status is 200, not 201, as existing clients know it.',
+      access: 'create_channels',
+      bucket: 'default',
+      input: CreateChannelInput,
+      answers: { 200: ChannelCreated },
+      errors: [409],
+    },
+    async ({ actor, input }) => {
+      const { channel_name: name, is_private: isPrivate, channel_type: type } = input
+      const channel = await createChannel(ctx, actor, { name, isPrivate, type })
+      const members = isPrivate ? [actor.userId] : null
+      return { message: 'Channel created successfully', channel_data: channelToWire(channel, members) }
+    },
+  )
+
+  api.endpoint(
+    {
+      method: 'DELETE',
+      path: '/api/v1/channels/:channel_id/delete',
+      tag,
+      summary: 'Delete a channel with its messages',
+      access: 'delete_channels',
+      bucket: 'default',
+      params: ChannelParams,
+      answers: { 200: messageAnswer(200, "Channel: '…' deleted successfully") },
+      errors: [404],
+    },
+    async ({ actor, params }) => {
+      await deleteChannel(ctx, actor, params.channel_id)
+      return { message: `Channel: '${params.channel_id}' deleted successfully` }
+    },
+  )
+
+  memberRoutes(api, ctx)
+}
+
+function memberRoutes(api: Api, ctx: Context): void {
+  api.endpoint(
+    {
+      method: 'PUT',
+      path: '/api/v1/channels/:channel_id/add_user',
+      tag,
+      summary: 'Let a user into a private channel',
+      description: 'Somebody who sees every private channel anyway is skipped.',
+      access: 'manage_channel_users',
+      bucket: 'default',
+      params: ChannelParams,
+      input: z.object({ to_add_user_id: z.string().min(1).max(100) }),
+      placement: 'query or body',
+      answers: { 200: messageAnswer(200, "User ID: 'user_123' added to Channel ID: 'channel_456'") },
+      errors: [404],
+    },
+    async ({ actor, params, input }) => {
+      const [channelId, userId] = [params.channel_id, input.to_add_user_id]
+      const message =
+        (await addMember(ctx, actor, channelId, userId)) === 'added'
+          ? `User ID: '${userId}' added to Channel ID: '${channelId}'`
+          : `Skipping the operation, User ID: '${userId}' already has access to all private channels`
+      return { message }
+    },
+  )
+
+  api.endpoint(
+    {
+      method: 'DELETE',
+      path: '/api/v1/channels/:channel_id/remove_user',
+      tag,
+      summary: 'Take a user out of a private channel',
+      description: 'Open sockets of theirs receive nothing more from it.',
+      access: 'manage_channel_users',
+      bucket: 'default',
+      params: ChannelParams,
+      input: z.object({ to_remove_user_id: z.string().min(1).max(100) }),
+      placement: 'query or body',
+      answers: { 200: messageAnswer(200, "User ID: 'user_123' removed from Channel ID: 'channel_456'") },
+      errors: [404],
+    },
+    async ({ actor, params, input }) => {
+      const [channelId, userId] = [params.channel_id, input.to_remove_user_id]
+      await removeMember(ctx, actor, channelId, userId)
+      return { message: `User ID: '${userId}' removed from Channel ID: '${channelId}'` }
+    },
+  )
+}

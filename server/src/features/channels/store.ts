@@ -1,0 +1,160 @@
+import type { Db, Tx } from '#db/database.ts'
+import type { ChannelTable, Flag } from '#db/tables.ts'
+
+export interface ChannelSeen extends ChannelTable {
+  /** Whether the person asked about is a member; only private channels have members. */
+  is_member: boolean
+}
+
+/** A channel that was not deleted, with whether `userId` is a member. One statement: it runs with every message. */
+export async function findChannel(db: Db, id: string, userId: string): Promise<ChannelSeen | undefined> {
+  const row = await db
+    .selectFrom('channel')
+    .leftJoin('channel_member', (join) =>
+      join.onRef('channel_member.channel_id', '=', 'channel.id').on('channel_member.user_id', '=', userId),
+    )
+    .selectAll('channel')
+    .select('channel_member.user_id as member_id')
+    .where('channel.id', '=', id)
+    .where('channel.deleted_at', 'is', null)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { member_id, ...channel } = row
+  return { ...channel, is_member: member_id !== null }
+}
+
+/** The channels that `userId` may see, oldest first. */
+export function listVisibleChannels(
+  db: Db,
+  userId: string,
+  { seesPrivate }: { seesPrivate: boolean },
+): Promise<ChannelTable[]> {
+  let query = db.selectFrom('channel').selectAll().where('deleted_at', 'is', null)
+  if (!seesPrivate) {
+    query = query.where((where) =>
+      where.or([
+        where('is_private', '=', 0),
+        where(
+          'id',
+          'in',
+          where.selectFrom('channel_member').select('channel_id').where('user_id', '=', userId),
+        ),
+      ]),
+    )
+  }
+  return query.orderBy('created_at').orderBy('id').execute()
+}
+
+/** Member ids by channel. */
+export async function membersByChannel(
+  db: Db,
+  channelIds: readonly string[],
+): Promise<Map<string, string[]>> {
+  const members = new Map<string, string[]>(channelIds.map((id) => [id, []]))
+  if (channelIds.length === 0) return members
+  const rows = await db
+    .selectFrom('channel_member')
+    .select(['channel_id', 'user_id'])
+    .where('channel_id', 'in', channelIds)
+    .orderBy('added_at')
+    .orderBy('user_id')
+    .execute()
+  for (const { channel_id, user_id } of rows) members.get(channel_id)!.push(user_id)
+  return members
+}
+
+/** The private channels that a person is a member of, also deleted ones. */
+export async function membershipsOf(db: Db, userId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('channel_member')
+    .select('channel_id')
+    .where('user_id', '=', userId)
+    .execute()
+  return rows.map(({ channel_id }) => channel_id)
+}
+
+/** What the gateway must know of every channel, also deleted ones. */
+export function listChannelVisibility(
+  db: Db,
+): Promise<{ id: string; is_private: Flag; deleted_at: number | null }[]> {
+  return db.selectFrom('channel').select(['id', 'is_private', 'deleted_at']).execute()
+}
+
+export async function insertChannel(tx: Tx, row: ChannelTable): Promise<void> {
+  await tx.insertInto('channel').values(row).execute()
+}
+
+/** Hides a channel for good and frees its name. @returns false if somebody else was faster */
+export async function markChannelDeleted(tx: Tx, id: string, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('channel')
+    .set({ deleted_at: now, updated_at: now, name_key: null })
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
+/** @returns false if the person was a member already */
+export async function insertMember(tx: Tx, channelId: string, userId: string, now: number): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('channel_member')
+    .values({ channel_id: channelId, user_id: userId, added_at: now })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+/** @returns false if the person was no member */
+export async function deleteMember(tx: Tx, channelId: string, userId: string): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('channel_member')
+    .where('channel_id', '=', channelId)
+    .where('user_id', '=', userId)
+    .executeTakeFirstOrThrow()
+  return numDeletedRows === 1n
+}
+
+/**
+ * Takes the next message number of a channel. The row stays locked until the transaction ends, so numbers have
+ * no gaps and their order is the order of commits. Tells whether `userId` is a member in the same statement: it
+ * runs with every message.
+ *
+ * @returns undefined if there is no such channel
+ */
+export async function takeSeq(
+  tx: Tx,
+  id: string,
+  userId: string,
+): Promise<Pick<ChannelSeen, 'type' | 'is_private' | 'last_seq' | 'is_member'> | undefined> {
+  const row = await tx
+    .updateTable('channel')
+    .set((eb) => ({ last_seq: eb('last_seq', '+', 1) }))
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .returning((eb) => [
+      'type',
+      'is_private',
+      'last_seq',
+      eb
+        .selectFrom('channel_member')
+        .select('channel_member.user_id')
+        .whereRef('channel_member.channel_id', '=', 'channel.id')
+        .where('channel_member.user_id', '=', userId)
+        .as('member_id'),
+    ])
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { member_id, ...channel } = row
+  return { ...channel, is_member: member_id !== null }
+}
+
+/** Notes that a message of a channel is not what it was. */
+export function noteChange(tx: Tx, id: string): void {
+  tx.later(
+    tx
+      .updateTable('channel')
+      .set((eb) => ({ changes: eb('changes', '+', 1) }))
+      .where('id', '=', id),
+  )
+}

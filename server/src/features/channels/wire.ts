@@ -1,0 +1,27 @@
+import type { ChannelFacts, ChannelType } from '#events/events.ts'
+import type { ChannelTable } from '#db/tables.ts'
+import { isoTime } from '#lib/clock.ts'
+
+export function factsOf(row: ChannelTable): ChannelFacts {
+  return {
+    id: row.id,
+    name: row.name,
+    type: row.type as ChannelType,
+    isPrivate: row.is_private === 1,
+    createdAt: row.created_at,
+  }
+}
+
+/** @param members of a private channel, for those who may see it; null for public ones */
+export function channelToWire(channel: ChannelFacts, members: readonly string[] | null) {
+  return {
+    channel_id: channel.id,
+    channel_name: channel.name,
+    channel_type: channel.type,
+    messages_ids: [],
+    is_private: channel.isPrivate,
+    allowed_users: members === null ? null : [...members],
+    participant_ids: [],
+    created_at: isoTime(channel.createdAt),
+  }
+}

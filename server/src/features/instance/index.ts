@@ -1,0 +1,4 @@
+export { Metrics } from './metrics.ts'
+export { renameServer, serverNameOf } from './rename.ts'
+export { instanceRoutes } from './routes.ts'
+export { claimOwnership, createServerId, hasOwner, readServerId, readSettings, Settings } from './settings.ts'

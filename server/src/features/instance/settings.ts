@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import type { Db, Tx } from '#db/database.ts'
+import { newId } from '#lib/id.ts'
+
+/** Settings that the owner changes while the server runs. They live in the database; each has a default. */
+export const serverSettings = z.object({
+  server_name: z.string().min(1).max(100).default('PufferBlow'),
+  server_description: z.string().max(1000).nullable().default(null),
+  max_message_length: z.int().min(1).max(50_000).default(50_000),
+})
+
+export type ServerSettings = z.output<typeof serverSettings>
+
+/** All settings, with defaults for those that were never changed. */
+export async function readSettings(db: Db): Promise<ServerSettings> {
+  const rows = await db.selectFrom('server_setting').select(['key', 'value']).execute()
+  const known = rows.filter(({ key }) => key in serverSettings.shape)
+  return serverSettings.parse(
+    Object.fromEntries(known.map(({ key, value }) => [key, JSON.parse(value) as unknown])),
+  )
+}
+
+export async function writeSettings(tx: Tx, change: Partial<ServerSettings>, now: number): Promise<void> {
+  const checked = serverSettings.partial().parse(change)
+  for (const key of Object.keys(change) as (keyof ServerSettings)[]) {
+    await putValue(tx, key, checked[key], now)
+  }
+}
+
+/** The id of this server, made at its first start. */
+export async function readServerId(db: Db): Promise<string | undefined> {
+  return (await readValue(db, 'server_id')) as string | undefined
+}
+
+export async function createServerId(tx: Tx, now: number): Promise<void> {
+  await insertOnce(tx, 'server_id', newId(now), now)
+}
+
+/**
+ * Makes `userId` the owner if nobody is yet. Of people who sign up at the same moment one wins.
+ *
+ * @returns whether it was done
+ */
+export async function claimOwnership(tx: Tx, userId: string, now: number): Promise<boolean> {
+  return insertOnce(tx, 'first_owner', userId, now)
+}
+
+/** Whether somebody has become the owner. */
+export async function hasOwner(db: Db): Promise<boolean> {
+  return (await readValue(db, 'first_owner')) !== undefined
+}
+
+async function insertOnce(tx: Tx, key: string, value: unknown, now: number): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('server_setting')
+    .values({ key, value: JSON.stringify(value), updated_at: now })
+    .onConflict((c) => c.column('key').doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+async function putValue(tx: Tx, key: string, value: unknown, now: number): Promise<void> {
+  const text = JSON.stringify(value ?? null)
+  await tx
+    .insertInto('server_setting')
+    .values({ key, value: text, updated_at: now })
+    .onConflict((c) => c.column('key').doUpdateSet({ value: text, updated_at: now }))
+    .execute()
+}
+
+async function readValue(db: Db, key: string): Promise<unknown> {
+  const row = await db.selectFrom('server_setting').select('value').where('key', '=', key).executeTakeFirst()
+  return row && (JSON.parse(row.value) as unknown)
+}
+
+/** The settings in force, read without waiting. A change is seen as soon as `reload` has run. */
+export class Settings {
+  readonly #db: Db
+  #current: ServerSettings
+
+  private constructor(db: Db, current: ServerSettings) {
+    this.#db = db
+    this.#current = current
+  }
+
+  static async open(db: Db): Promise<Settings> {
+    return new Settings(db, await readSettings(db))
+  }
+
+  get current(): ServerSettings {
+    return this.#current
+  }
+
+  async reload(): Promise<void> {
+    this.#current = await readSettings(this.#db)
+  }
+}

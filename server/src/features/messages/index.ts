@@ -1,0 +1,7 @@
+export { MessageReader } from './content.ts'
+export { markAsRead } from './mark.ts'
+export { NewestPages } from './newest-pages.ts'
+export { purgeMessages } from './purge.ts'
+export { messageRoutes } from './routes.ts'
+export { messageRefs } from './store.ts'
+export { messageFields } from './wire.ts'

@@ -1,0 +1,81 @@
+import type { Context } from '#context'
+import { accessChannel, noteChange } from '#features/channels/index.ts'
+import type { Db } from '#db/database.ts'
+import type { Actor } from '#http/access.ts'
+import { forbidden, HttpError, notFound } from '#http/errors.ts'
+import { isId } from '#lib/id.ts'
+import { advanceReadState, channelOfMessage, eraseMessage, findMessage, type LivingMessage } from './store.ts'
+
+type Deps = Pick<Context, 'db' | 'clock'>
+
+/** A message in a channel that `actor` may see. @throws HttpError 404 */
+async function accessMessage(
+  db: Db,
+  actor: Pick<Actor, 'userId' | 'rights'>,
+  channelId: string,
+  messageId: string,
+): Promise<LivingMessage> {
+  await accessChannel(db, actor, channelId)
+  const message = isId(messageId) ? await findMessage(db, channelId, messageId) : undefined
+  if (!message) throw messageNotFound(messageId)
+  return message
+}
+
+/** A message wherever it is. Whether it or its channel is out of reach must not show. @throws HttpError 404 */
+async function accessMessageAnywhere(
+  db: Db,
+  actor: Pick<Actor, 'userId' | 'rights'>,
+  messageId: string,
+): Promise<LivingMessage> {
+  const channelId = isId(messageId) ? await channelOfMessage(db, messageId) : undefined
+  if (channelId === undefined) throw messageNotFound(messageId)
+  try {
+    return await accessMessage(db, actor, channelId, messageId)
+  } catch (error) {
+    throw error instanceof HttpError && error.status === 404 ? messageNotFound(messageId) : error
+  }
+}
+
+/**
+ * Marks a message, and with it all before it, as read by the caller.
+ *
+ * @param named the channel the caller takes it to be in, if said
+ * @throws HttpError 404
+ */
+export async function markAsRead(
+  ctx: Deps,
+  actor: Pick<Actor, 'userId' | 'rights'>,
+  named: string | undefined,
+  messageId: string,
+): Promise<void> {
+  await ctx.db.transact(async (tx) => {
+    const { seq, channel_id: channelId } =
+      named === undefined
+        ? await accessMessageAnywhere(tx, actor, messageId)
+        : await accessMessage(tx, actor, named, messageId)
+    const moved = await advanceReadState(tx, actor.userId, channelId, seq, ctx.clock())
+    if (moved) tx.publish({ type: 'message.read', userId: actor.userId, channelId, messageId, seq })
+  })
+}
+
+/** Deletes a message: its author may, and who may delete anybody's. @throws HttpError 403, 404 */
+export async function deleteMessage(
+  ctx: Deps,
+  actor: Actor,
+  channelId: string,
+  messageId: string,
+): Promise<void> {
+  await ctx.db.transact(async (tx) => {
+    const message = await accessMessage(tx, actor, channelId, messageId)
+    if (message.sender_id !== actor.userId && !actor.rights.has('delete_messages')) {
+      throw forbidden('Only the author or a moderator can delete this message')
+    }
+    if (!(await eraseMessage(tx, messageId, actor.userId, ctx.clock()))) throw messageNotFound(messageId)
+    noteChange(tx, channelId)
+    tx.publish({ type: 'message.deleted', channelId, messageId, seq: message.seq })
+  })
+}
+
+function messageNotFound(messageId: string): HttpError {
+  return notFound('message_id', messageId)
+}

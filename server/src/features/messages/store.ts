@@ -1,0 +1,207 @@
+import type { Db, Tx } from '#db/database.ts'
+import type { MessageTable } from '#db/tables.ts'
+
+/** A message that still has content. */
+export interface LivingMessage extends MessageTable {
+  kid: string
+  sealed: Uint8Array
+}
+
+/** Its id is new and its number was taken in this transaction, so the write cannot fail and is not waited for. */
+export function insertMessage(tx: Tx, row: MessageTable): void {
+  tx.later(tx.insertInto('message').values(row))
+}
+
+export async function findMessage(db: Db, channelId: string, id: string): Promise<LivingMessage | undefined> {
+  const row = await living(db).where('channel_id', '=', channelId).where('id', '=', id).executeTakeFirst()
+  return row as LivingMessage | undefined
+}
+
+export async function findMessages(db: Db, ids: readonly string[]): Promise<LivingMessage[]> {
+  if (ids.length === 0) return []
+  return (await living(db).where('id', 'in', ids).execute()) as LivingMessage[]
+}
+
+/** Which message, as of which edit: enough to know whether its content is at hand already. */
+export type MessageRef = Pick<MessageTable, 'id' | 'revision'>
+
+/** Messages with numbers below `seq` (or the newest), newest first. */
+export function messagesBefore(
+  db: Db,
+  channelId: string,
+  seq: number | undefined,
+  page: { limit: number; offset?: number },
+): Promise<MessageRef[]> {
+  let query = livingRefs(db, channelId)
+  if (seq !== undefined) query = query.where('seq', '<', seq)
+  query = query.orderBy('seq', 'desc').limit(page.limit)
+  if (page.offset !== undefined && page.offset > 0) query = query.offset(page.offset)
+  return query.execute()
+}
+
+/** Messages with numbers above `seq`, oldest first. */
+export function messagesAfter(db: Db, channelId: string, seq: number, limit: number): Promise<MessageRef[]> {
+  return livingRefs(db, channelId).where('seq', '>', seq).orderBy('seq').limit(limit).execute()
+}
+
+/** Those of `ids` that were not deleted. */
+export async function messageRefs(db: Db, ids: readonly string[]): Promise<MessageRef[]> {
+  if (ids.length === 0) return []
+  return db
+    .selectFrom('message')
+    .select(['id', 'revision'])
+    .where('id', 'in', ids)
+    .where('deleted_at', 'is', null)
+    .execute()
+}
+
+/** The channel that a message is in, whoever may see it. */
+export async function channelOfMessage(db: Db, id: string): Promise<string | undefined> {
+  const row = await db.selectFrom('message').select('channel_id').where('id', '=', id).executeTakeFirst()
+  return row?.channel_id
+}
+
+/** Number of a message, also of a deleted one: a place in the history that stays. */
+export async function seqOfMessage(db: Db, channelId: string, id: string): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('message')
+    .select('seq')
+    .where('id', '=', id)
+    .where('channel_id', '=', channelId)
+    .executeTakeFirst()
+  return row?.seq
+}
+
+/** Number of the first message sent at `time` or later. */
+export async function firstSeqSince(db: Db, channelId: string, time: number): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('message')
+    .select('seq')
+    .where('channel_id', '=', channelId)
+    .where('sent_at', '>=', time)
+    .orderBy('sent_at')
+    .orderBy('seq')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.seq
+}
+
+/** Leaves a tombstone without content. @returns false if it was one already */
+export async function eraseMessage(tx: Tx, id: string, by: string, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('message')
+    .set({ sealed: null, kid: null, deleted_at: now, deleted_by: by })
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
+/** Moves a person's place in a channel forward, never back. @returns false if it was there already */
+export async function advanceReadState(
+  tx: Tx,
+  userId: string,
+  channelId: string,
+  seq: number,
+  now: number,
+): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await readStateAdvance(
+    tx,
+    userId,
+    channelId,
+    seq,
+    now,
+  ).executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+/** The statement of {@link advanceReadState}, for those who need not know whether it did anything. */
+export function readStateAdvance(tx: Tx, userId: string, channelId: string, seq: number, now: number) {
+  return tx
+    .insertInto('read_state')
+    .values({ user_id: userId, channel_id: channelId, read_seq: seq, updated_at: now })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['user_id', 'channel_id'])
+        .doUpdateSet({ read_seq: seq, updated_at: now })
+        .where('read_state.read_seq', '<', seq),
+    )
+}
+
+/** How many messages a person has not read, by channel: newer than their place, tombstones left out. */
+export async function unreadCounts(
+  db: Db,
+  userId: string,
+  channelIds: readonly string[],
+): Promise<Map<string, number>> {
+  if (channelIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('channel')
+    .leftJoin('read_state', (join) =>
+      join.onRef('read_state.channel_id', '=', 'channel.id').on('read_state.user_id', '=', userId),
+    )
+    .select((eb) => [
+      'channel.id',
+      'channel.last_seq',
+      'read_state.read_seq',
+      eb
+        .selectFrom('message')
+        .select(({ fn }) => fn.countAll<number>().as('count'))
+        .whereRef('message.channel_id', '=', 'channel.id')
+        .where('message.deleted_at', 'is not', null)
+        .where('message.seq', '>', eb.fn.coalesce('read_state.read_seq', eb.lit(0)))
+        .as('tombstones'),
+    ])
+    .where('channel.id', 'in', channelIds)
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.last_seq - (row.read_seq ?? 0) - (row.tombstones ?? 0)]))
+}
+
+/** Ids of what a person read last: at most `perChannel` in each channel. */
+export async function readMessageIds(
+  db: Db,
+  userId: string,
+  channelIds: readonly string[],
+  perChannel: number,
+): Promise<string[]> {
+  if (channelIds.length === 0) return []
+  const rows = await db
+    .selectFrom('read_state')
+    .innerJoin('message', 'message.channel_id', 'read_state.channel_id')
+    .select('message.id')
+    .where('read_state.user_id', '=', userId)
+    .where('read_state.channel_id', 'in', channelIds)
+    .whereRef('message.seq', '<=', 'read_state.read_seq')
+    .where((eb) => eb('message.seq', '>', eb('read_state.read_seq', '-', perChannel)))
+    .where('message.deleted_at', 'is', null)
+    .orderBy('message.sent_at', 'desc')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Removes messages of deleted channels. @returns how many */
+export async function purgeDeletedChannels(tx: Tx, limit: number): Promise<number> {
+  const doomed = await tx
+    .selectFrom('message')
+    .innerJoin('channel', 'channel.id', 'message.channel_id')
+    .select('message.id')
+    .where('channel.deleted_at', 'is not', null)
+    .limit(limit)
+    .execute()
+  if (doomed.length === 0) return 0
+  const ids = doomed.map(({ id }) => id)
+  await tx.deleteFrom('message').where('id', 'in', ids).execute()
+  return ids.length
+}
+
+function living(db: Db) {
+  return db.selectFrom('message').selectAll().where('deleted_at', 'is', null)
+}
+
+function livingRefs(db: Db, channelId: string) {
+  return db
+    .selectFrom('message')
+    .select(['id', 'revision'])
+    .where('channel_id', '=', channelId)
+    .where('deleted_at', 'is', null)
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import type { MessageContent } from '#events/events.ts'
+import type { Profile } from '#features/accounts/index.ts'
+import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
+
+// Pages and frames are what the server makes most of, so their JSON is put together from two texts that are made
+// once: one for each message, one for each author. Both are kept as long as the object they were made from.
+const messageTexts = new WeakMap<MessageContent, string>()
+const authorTexts = new WeakMap<Profile, string>()
+
+/** A message as JSON text, in the union of the forms that clients know. `author` is undefined once deleted. */
+export function messageJson(message: MessageContent, author: Profile | undefined): string {
+  return `{${messageFields(message, author)}}`
+}
+
+/** The same without the braces, to put further fields beside. */
+export function messageFields(message: MessageContent, author: Profile | undefined): string {
+  return `${ownFields(message)},${author ? authorFields(author) : unknownAuthor}`
+}
+
+function ownFields(message: MessageContent): string {
+  const known = messageTexts.get(message)
+  if (known !== undefined) return known
+  const text = inner({
+    message_id: message.id,
+    channel_id: message.channelId,
+    conversation_id: null,
+    seq: message.seq,
+    message: message.text,
+    raw_message: null,
+    hashed_message: createHash('sha256').update(message.text).digest('hex'),
+    sender_user_id: message.senderId,
+    sender_id: message.senderId,
+    sent_at: isoTime(message.sentAt),
+    attachments: [],
+    files: [],
+  })
+  messageTexts.set(message, text)
+  return text
+}
+
+function authorFields(author: Profile): string {
+  const known = authorTexts.get(author)
+  if (known !== undefined) return known
+  const text = inner({
+    username: author.username,
+    sender_username: author.username,
+    sender_avatar_url: null,
+    sender_banner_url: null,
+    sender_about: author.about,
+    sender_last_seen: isoTimeOrNull(author.lastSeenAt),
+    sender_created_at: isoTime(author.createdAt),
+    sender_status: author.status,
+    sender_roles: author.roles,
+  })
+  authorTexts.set(author, text)
+  return text
+}
+
+const unknownAuthor = inner({
+  username: 'Unknown User',
+  sender_username: 'Unknown User',
+  sender_avatar_url: null,
+  sender_banner_url: null,
+  sender_about: null,
+  sender_last_seen: null,
+  sender_created_at: null,
+  sender_status: 'offline',
+  sender_roles: [],
+})
+
+function inner(fields: object): string {
+  return JSON.stringify(fields).slice(1, -1)
+}

@@ -1,0 +1,1 @@
+export { builtInRoles, inRankOrder, rightsOf, type BuiltInRole } from './policy.ts'

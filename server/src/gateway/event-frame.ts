@@ -1,0 +1,73 @@
+import type { ChannelFacts, DomainEvent } from '#events/events.ts'
+import type { Profile } from '#features/accounts/index.ts'
+import { channelToWire } from '#features/channels/index.ts'
+import { messageFields } from '#features/messages/index.ts'
+import { isoTime } from '#lib/clock.ts'
+
+/**
+ * An event as clients get it, as JSON text.
+ *
+ * @param cursor where a client that has this frame can resume; undefined for events that are not replayed
+ * @param author of a message
+ */
+export function eventJson(
+  event: DomainEvent,
+  cursor: string | undefined,
+  author?: Profile,
+): string | undefined {
+  switch (event.type) {
+    case 'message.sent':
+      return `{"type":"message",${messageFields(event.message, author)},"cursor":"${cursor}"}`
+    case 'message.deleted':
+      return json({
+        type: 'message_deleted',
+        message_id: event.messageId,
+        channel_id: event.channelId,
+        seq: event.seq,
+        cursor,
+      })
+    case 'channel.created':
+      return json({ type: 'channel_created', ...channelFields(event.channel), cursor })
+    case 'channel.deleted':
+      return json({ type: 'channel_deleted', channel_id: event.channelId, cursor })
+    case 'channel.member_added':
+      return json({
+        type: 'channel_member_added',
+        user_id: event.userId,
+        ...channelFields(event.channel),
+        cursor,
+      })
+    case 'channel.member_removed':
+      return json({
+        type: 'channel_member_removed',
+        user_id: event.userId,
+        channel_id: event.channelId,
+        cursor,
+      })
+    case 'user.status_changed':
+      return json({
+        type: 'user_status_changed',
+        user_id: event.userId,
+        status: event.status,
+        source: event.source,
+        timestamp: isoTime(event.at),
+      })
+    case 'message.read':
+      return json({
+        type: 'message_read',
+        message_id: event.messageId,
+        channel_id: event.channelId,
+        seq: event.seq,
+      })
+    default:
+      return undefined
+  }
+}
+
+function channelFields(channel: ChannelFacts): object {
+  return { channel_id: channel.id, channel: channelToWire(channel, null) }
+}
+
+function json(fields: object): string {
+  return JSON.stringify(fields)
+}

@@ -1,0 +1,334 @@
+import type { Duplex } from 'node:stream'
+import type { RawData, WebSocket } from 'ws'
+import type { Context } from '#context'
+import type { Published } from '#events/bus.ts'
+import type { DomainEvent, Position } from '#events/events.ts'
+import type { Actor } from '#http/access.ts'
+import { HttpError } from '#http/errors.ts'
+import { Audience, type Viewer } from './audience.ts'
+import { CloseCode, Connection } from './connection.ts'
+import { advance, formatCursor, logMark, type Cursor } from './cursor.ts'
+import { eventJson } from './event-frame.ts'
+import { pingFrame, pongFrame, textFrame } from './frame.ts'
+import { Incoming } from './incoming.ts'
+import { Presence } from './presence.ts'
+import { missedEvents } from './replay.ts'
+
+/** Where a client wants to go on: `now`, a cursor, or undefined for live events without cursors to keep. */
+export type Resume = Cursor | 'now' | undefined
+
+export interface Admission {
+  readonly actor: Actor
+  readonly channelId: string | undefined
+  readonly resume: Resume
+}
+
+/**
+ * The gateway's heart: keeps the open sockets and turns each event into one frame, written to every socket whose
+ * person may see it at that moment.
+ */
+export class Hub implements AsyncDisposable {
+  readonly #ctx: Context
+  readonly #audience: Audience
+  readonly #presence: Presence
+  readonly #unsubscribe: () => void
+  readonly #pinger: NodeJS.Timeout
+  /** Events that wait for the author of an earlier message to be read. Usually empty. */
+  readonly #waiting: Published[] = []
+  readonly #mark: string
+  #cursor: Cursor
+  #stopping = false
+
+  private constructor(ctx: Context) {
+    this.#ctx = ctx
+    this.#audience = new Audience(ctx.db)
+    this.#presence = new Presence(ctx, (change) => this.#showStatus(change))
+    this.#mark = logMark(ctx.instance.serverId)
+    this.#cursor = new Map([[ctx.eventLog.stream, ctx.eventLog.head]])
+    this.#unsubscribe = ctx.bus.subscribe((published) => this.#receive(published))
+    const interval = ctx.config.gateway.ping_seconds * 1000
+    this.#pinger = setInterval(() => this.#pingAll(), interval).unref()
+  }
+
+  static async create(ctx: Context): Promise<Hub> {
+    const hub = new Hub(ctx)
+    await hub.#audience.load()
+    return hub
+  }
+
+  get size(): number {
+    return this.#audience.connections.size
+  }
+
+  /**
+   * Opens a socket for somebody who may have one: reads what they may see, lets `upgrade` make the socket, and from
+   * that moment sends what happens.
+   *
+   * @param upgrade answers the handshake; returns undefined when the handshake was not one
+   * @throws HttpError 429 before the handshake, when the person has as many sockets as they may
+   */
+  async open(
+    { actor, channelId, resume }: Admission,
+    upgrade: () => { socket: WebSocket; stream: Duplex } | undefined,
+  ): Promise<void> {
+    const viewer = await this.#audience.enter(actor.userId, actor.rights)
+    let connection: Connection | undefined
+    try {
+      // Counted here, where nothing can come between this and the socket.
+      if (viewer.connections.size >= this.#ctx.config.gateway.max_sockets_per_user) throw tooManySockets()
+      const opened = upgrade()
+      if (opened) connection = this.#attach(viewer, { ...opened, actor, channelId })
+    } finally {
+      this.#audience.leave(viewer)
+    }
+    if (connection) await this.#begin(connection, viewer, resume)
+  }
+
+  #attach(
+    viewer: Viewer,
+    parts: { socket: WebSocket; stream: Duplex; actor: Actor; channelId: string | undefined },
+  ): Connection {
+    const connection = new Connection({
+      socket: parts.socket,
+      stream: parts.stream,
+      userId: parts.actor.userId,
+      sessionId: parts.actor.sessionId,
+      channelId: parts.channelId,
+      queueBytes: this.#ctx.config.gateway.send_queue_kb * 1024,
+    })
+    connection.hold()
+    parts.socket.on('error', () => parts.socket.terminate())
+    parts.socket.on('close', () => this.#detach(viewer, connection))
+    this.#audience.attach(viewer, connection)
+    this.#ctx.metrics.sockets.set(this.size)
+    if (viewer.connections.size === 1) {
+      const source = connection.channelId ? 'ws_channel_connect' : 'ws_global_connect'
+      this.#presence.arrived(connection.userId, source)
+    }
+    return connection
+  }
+
+  /** Sends what was missed, then what came meanwhile, and begins to listen to the client. */
+  async #begin(connection: Connection, viewer: Viewer, resume: Resume): Promise<void> {
+    const live = this.#cursor
+    this.#listen(connection, viewer)
+    if (this.#stopping) connection.close(CloseCode.goingAway, 'the server is stopping')
+    await this.#recheck(connection, viewer)
+    if (resume !== undefined && connection.isOpen) await this.#replay(connection, viewer, resume, live)
+    connection.release()
+  }
+
+  /** Counts what the client sends, of whatever kind, and acts on what is text. */
+  #listen(connection: Connection, viewer: Viewer): void {
+    const incoming = new Incoming(this.#ctx, connection, viewer)
+    const admits = (): boolean => {
+      if (!connection.isOpen) return false
+      if (connection.admit(this.#ctx.clock())) return true
+      this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.policy) })
+      connection.close(CloseCode.policy, 'too many frames')
+      return false
+    }
+    connection.socket.on('message', (data, isBinary) => {
+      if (admits() && !isBinary) incoming.take(asText(data))
+    })
+    connection.socket.on('ping', (payload: Buffer) => {
+      if (admits()) connection.write(pongFrame(payload))
+    })
+  }
+
+  /** The session may have ended, or lost the channel, while its socket was opening. */
+  async #recheck(connection: Connection, viewer: Viewer): Promise<void> {
+    try {
+      viewer.rights = (await this.#ctx.authenticator.check(connection.sessionId)).rights
+      this.#closeBlind(connection.userId)
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error
+      connection.close(CloseCode.policy, 'the session has ended')
+    }
+  }
+
+  async #replay(connection: Connection, viewer: Viewer, resume: Cursor | 'now', live: Cursor): Promise<void> {
+    let cursor = resume === 'now' ? live : resume
+    const missed =
+      resume === 'now'
+        ? []
+        : await missedEvents(this.#ctx, this.#audience, viewer, connection.channelId, {
+            from: resume,
+            to: live,
+          })
+    if (!missed) return connection.close(CloseCode.cannotResume, 'the cursor cannot be resumed: load by REST')
+    const authors = await this.#ctx.profiles.of(
+      missed.flatMap(({ event }) => (event.type === 'message.sent' ? [event.message.senderId] : [])),
+    )
+    for (const { row, event } of missed) {
+      cursor = advance(cursor, row)
+      const author = event.type === 'message.sent' ? authors.get(event.message.senderId) : undefined
+      connection.writePast(textFrame(eventJson(event, formatCursor(this.#mark, cursor), author)!))
+      await connection.drained()
+    }
+    const ready = { type: 'ready', replayed: missed.length, cursor: formatCursor(this.#mark, live) }
+    connection.writePast(textFrame(JSON.stringify(ready)))
+  }
+
+  #receive(published: Published): void {
+    if (this.#waiting.push(published) === 1) this.#drain()
+  }
+
+  /** Shows events in their order; stops at a message whose author must be read from the database first. */
+  #drain(): void {
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      const { event } = next
+      if (event.type === 'message.sent' && !this.#ctx.profiles.known(event.message.senderId)) {
+        const { senderId } = event.message
+        void this.#ctx.profiles
+          .of([senderId])
+          .then((found) => found.get(senderId))
+          .catch((error: unknown) => {
+            this.#ctx.log.error({ err: error }, 'an author could not be read')
+            return undefined
+          })
+          .then((author) => {
+            this.#show(next, author)
+            this.#waiting.shift()
+            this.#drain()
+          })
+        return
+      }
+      this.#show(
+        next,
+        event.type === 'message.sent' ? this.#ctx.profiles.known(event.message.senderId) : undefined,
+      )
+      this.#waiting.shift()
+    }
+  }
+
+  #show({ event, position }: Published, author: Parameters<typeof eventJson>[2]): void {
+    if (position) this.#cursor = advance(this.#cursor, position)
+    this.#audience.follow(event)
+    switch (event.type) {
+      case 'session.ended':
+        return this.#endSessions(event.userId, new Set(event.sessionIds))
+      case 'user.changed':
+        return this.#closeBlind(event.userId)
+      case 'user.status_changed':
+        return this.#presence.announce(event, this.size)
+      default:
+        this.#deliver(event, position, author)
+    }
+  }
+
+  #deliver(
+    event: DomainEvent,
+    position: Position | undefined,
+    author: Parameters<typeof eventJson>[2],
+  ): void {
+    const text = eventJson(event, position && formatCursor(this.#mark, this.#cursor), author)
+    if (text === undefined) return
+    const frame = textFrame(text)
+    let written = 0
+    const write = (connection: Connection): void => {
+      if (connection.write(frame)) written++
+      else this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.tooSlow) })
+    }
+    switch (event.type) {
+      case 'message.read':
+        this.#audience.viewer(event.userId)?.connections.forEach(write)
+        break
+      case 'channel.member_removed':
+        this.#audience.forEach(event.channelId, write)
+        this.#audience.viewer(event.userId)?.connections.forEach((connection) => {
+          if (connection.channelId === undefined || connection.channelId === event.channelId)
+            write(connection)
+        })
+        this.#closeBlind(event.userId)
+        break
+      case 'channel.deleted':
+        this.#audience.forEach(event.channelId, write)
+        for (const connection of this.#audience.connections) {
+          if (connection.channelId === event.channelId)
+            connection.close(CloseCode.policy, 'the channel was deleted')
+        }
+        break
+      case 'message.sent':
+        this.#ctx.metrics.messages.inc()
+        this.#audience.forEach(event.message.channelId, write)
+        break
+      case 'message.deleted':
+        this.#audience.forEach(event.channelId, write)
+        break
+      case 'channel.created':
+      case 'channel.member_added':
+        this.#audience.forEach(event.channel.id, write)
+        break
+      default:
+    }
+    this.#ctx.metrics.frames.inc(written)
+  }
+
+  async #showStatus(change: Extract<DomainEvent, { type: 'user.status_changed' }>): Promise<void> {
+    const frame = textFrame(eventJson(change, undefined)!)
+    const memberships = await this.#audience.acquaintedThrough(change.userId)
+    this.#audience.forEachAcquainted(change.userId, memberships, (connection) => connection.write(frame))
+  }
+
+  #endSessions(userId: string, sessionIds: ReadonlySet<string>): void {
+    for (const connection of this.#audience.viewer(userId)?.connections ?? []) {
+      if (sessionIds.has(connection.sessionId)) connection.close(CloseCode.policy, 'the session has ended')
+    }
+  }
+
+  /** Closes sockets for a single channel that their person may not see any more. */
+  #closeBlind(userId: string): void {
+    const viewer = this.#audience.viewer(userId)
+    for (const connection of viewer?.connections ?? []) {
+      if (connection.channelId === undefined || this.#audience.maySee(viewer!, connection.channelId)) continue
+      connection.close(CloseCode.policy, 'access to the channel was lost')
+    }
+  }
+
+  #detach(viewer: Viewer, connection: Connection): void {
+    const last = this.#audience.detach(viewer, connection)
+    this.#ctx.metrics.sockets.set(this.size)
+    if (last && !this.#stopping) this.#presence.left(connection.userId)
+  }
+
+  #pingAll(): void {
+    for (const connection of this.#audience.connections) {
+      if (!connection.checkAlive(pingFrame)) connection.socket.terminate()
+    }
+  }
+
+  /** Tells every client to come back later, and waits until they are gone or the time is over. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#stopping = true
+    const sockets = [...this.#audience.connections]
+    const gone = sockets.map(
+      ({ socket }) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    )
+    for (const connection of sockets) connection.close(CloseCode.goingAway, 'the server is stopping')
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs)
+    })
+    await Promise.race([Promise.all(gone), timeout])
+    clearTimeout(timer)
+    for (const { socket } of sockets) socket.terminate()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(0)
+    clearInterval(this.#pinger)
+    this.#presence[Symbol.dispose]()
+    this.#unsubscribe()
+  }
+}
+
+function tooManySockets(): HttpError {
+  return new HttpError(429, 'Too many open sockets', { retryAfterSeconds: 10 })
+}
+
+function asText(data: RawData): string {
+  return Array.isArray(data)
+    ? Buffer.concat(data).toString('utf8')
+    : Buffer.from(data as ArrayBuffer).toString('utf8')
+}

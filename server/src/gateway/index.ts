@@ -1,0 +1,3 @@
+export { Hub } from './hub.ts'
+export { gatewayRoutes } from './routes.ts'
+export { acceptSockets } from './upgrade.ts'

@@ -1,0 +1,122 @@
+import type { Context } from '#context'
+import type { EventTable } from '#db/tables.ts'
+import type { DomainEvent, LoggedEvent } from '#events/events.ts'
+import { factsOf } from '#features/channels/index.ts'
+import { messageRefs } from '#features/messages/index.ts'
+import type { Db } from '#db/database.ts'
+import type { Audience, Viewer } from './audience.ts'
+import type { Cursor } from './cursor.ts'
+
+/** Rows of the log that are looked at for one resume, whosever they are. */
+const MAX_SCANNED = 20_000
+
+export interface MissedEvent {
+  readonly row: EventTable
+  readonly event: LoggedEvent
+}
+
+/**
+ * What a viewer missed between two cursors, in the order it happened, as it stands now: what they may not see any
+ * more, and messages deleted since, are left out.
+ *
+ * @param to where live events took over
+ * @returns undefined when `from` is too old, too far back, or not of this server's log
+ */
+export async function missedEvents(
+  ctx: Pick<Context, 'db' | 'messages' | 'config'>,
+  audience: Audience,
+  viewer: Viewer,
+  channelId: string | undefined,
+  { from, to }: { from: Cursor; to: Cursor },
+): Promise<MissedEvent[] | undefined> {
+  const db = ctx.db.read
+  const streams = await db.selectFrom('event_stream').selectAll().execute()
+  for (const stream of from.keys()) if (!streams.some((known) => known.stream === stream)) return undefined
+  const rows: EventTable[] = []
+  for (const { stream, pruned_pos } of streams) {
+    const [start, end] = [from.get(stream) ?? 0, to.get(stream) ?? 0]
+    if (start < pruned_pos || start > end || end - start > MAX_SCANNED) return undefined
+    if (start === end) continue
+    rows.push(
+      ...(await db
+        .selectFrom('event')
+        .selectAll()
+        .where('stream', '=', stream)
+        .where('pos', '>', start)
+        .where('pos', '<=', end)
+        .orderBy('pos')
+        .execute()),
+    )
+  }
+  // Within a stream positions decide; between streams the clock is as good as anything.
+  if (streams.length > 1) rows.sort((a, b) => a.at - b.at || a.stream - b.stream || a.pos - b.pos)
+  const relevant = rows.filter((row) => concerns(row, audience, viewer, channelId))
+  if (relevant.length > ctx.config.gateway.resume_limit) return undefined
+  return restore(ctx, relevant)
+}
+
+function concerns(
+  row: EventTable,
+  audience: Audience,
+  viewer: Viewer,
+  channelId: string | undefined,
+): boolean {
+  if (channelId !== undefined && row.channel_id !== channelId) return false
+  if (row.type === 'channel.member_removed' && row.ref_id === viewer.userId) return true
+  if (!audience.maySee(viewer, row.channel_id)) return false
+  return row.type === 'channel.deleted' || !audience.isDeleted(row.channel_id)
+}
+
+/** Turns rows of the log, which hold no content, into events with what the database holds now. */
+async function restore(
+  ctx: Pick<Context, 'db' | 'messages'>,
+  rows: readonly EventTable[],
+): Promise<MissedEvent[]> {
+  const db = ctx.db.read
+  const messageIds = rows.flatMap((row) =>
+    row.type === 'message.sent' && row.ref_id !== null ? [row.ref_id] : [],
+  )
+  const contents = await ctx.messages.read(db, await messageRefs(db, messageIds))
+  const messages = new Map(contents.map((content) => [content.id, content]))
+  const missed: MissedEvent[] = []
+  for (const row of rows) {
+    const event = await restoreOne(db, row, messages)
+    if (event) missed.push({ row, event })
+  }
+  return missed
+}
+
+async function restoreOne(
+  db: Db,
+  row: EventTable,
+  messages: ReadonlyMap<string, Extract<DomainEvent, { type: 'message.sent' }>['message']>,
+): Promise<LoggedEvent | undefined> {
+  const { channel_id: channelId, ref_id: ref } = row
+  switch (row.type as LoggedEvent['type']) {
+    case 'message.sent': {
+      const message = messages.get(ref!)
+      return message && { type: 'message.sent', message }
+    }
+    case 'message.deleted': {
+      const tombstone = await db.selectFrom('message').select('seq').where('id', '=', ref!).executeTakeFirst()
+      return tombstone && { type: 'message.deleted', channelId, messageId: ref!, seq: tombstone.seq }
+    }
+    case 'channel.created':
+    case 'channel.member_added': {
+      const channel = await db
+        .selectFrom('channel')
+        .selectAll()
+        .where('id', '=', channelId)
+        .executeTakeFirst()
+      if (!channel) return undefined
+      const facts = factsOf(channel)
+      return ref === null
+        ? { type: 'channel.created', channel: facts }
+        : { type: 'channel.member_added', channel: facts, userId: ref }
+    }
+    case 'channel.deleted':
+      return { type: 'channel.deleted', channelId }
+    case 'channel.member_removed':
+      return { type: 'channel.member_removed', channelId, userId: ref! }
+  }
+}

@@ -1,0 +1,113 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer, type WebSocket } from 'ws'
+import type { Context } from '#context'
+import { accessChannel } from '#features/channels/index.ts'
+import { asUnavailable, DatabaseUnavailableError } from '#db/errors.ts'
+import { HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
+import { tokenOf } from '#http/token.ts'
+import { logMark, parseCursor } from './cursor.ts'
+import type { Admission, Hub, Resume } from './hub.ts'
+
+interface Target {
+  readonly channelId: string | undefined
+}
+
+/**
+ * Lets WebSockets in. Whoever has no business here gets an HTTP answer instead of a socket: 401 without a good
+ * token, 404 for a channel that does not exist or is hidden.
+ */
+export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: ctx.config.gateway.max_frame_kb * 1024,
+    perMessageDeflate: false,
+    clientTracking: false,
+    skipUTF8Validation: false,
+    // Pings are counted like all that clients send, and answered within the bound of the send queue.
+    autoPong: false,
+  })
+  // Whoever offers another protocol (some clients offer HTTP/2 with every request) is served without it.
+  Object.assign(server, {
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
+  })
+  server.on('upgrade', (request, stream, head) => {
+    stream.on('error', () => stream.destroy())
+    let answered = false
+    const upgrade = (): { socket: WebSocket; stream: Duplex } | undefined => {
+      let opened: { socket: WebSocket; stream: Duplex } | undefined
+      answered = true
+      // Calls back at once, or answers 400 itself when the handshake is wrong.
+      sockets.handleUpgrade(request, stream, head, (socket) => {
+        opened = { socket, stream }
+      })
+      return opened
+    }
+    admission(ctx, request)
+      .then((admitted) => hub.open(admitted, upgrade))
+      .catch((error: unknown) => {
+        if (!answered) return refuse(ctx, stream, error)
+        ctx.log.error({ err: error }, 'a socket could not be opened')
+        stream.destroy()
+      })
+  })
+}
+
+async function admission(ctx: Context, request: IncomingMessage): Promise<Admission> {
+  const url = URL.parse(request.url ?? '', 'http://localhost')
+  const target = url ? targetOf(url.pathname) : undefined
+  if (!url || !target) throw notFound('Socket')
+  if (ctx.instance.stopping) throw unavailable('The server is stopping', 2)
+  const token = tokenOf(undefined, { auth_token: url.searchParams.get('auth_token') }, request.headers)
+  if (token === undefined) throw unauthorized()
+  const actor = await ctx.authenticator.authenticate(token)
+  const { channelId } = target
+  if (channelId !== undefined) await accessChannel(ctx.db.read, actor, channelId)
+  return { actor, channelId, resume: resumeOf(ctx, url.searchParams.get('resume')) }
+}
+
+function targetOf(path: string): Target | undefined {
+  if (/^\/ws\/?$/.test(path)) return { channelId: undefined }
+  const channelId = /^\/ws\/channels\/([^/]+)\/?$/.exec(path)?.[1]
+  return channelId === undefined ? undefined : { channelId }
+}
+
+function resumeOf({ instance }: Pick<Context, 'instance'>, text: string | null): Resume {
+  if (text === null) return undefined
+  if (text === '' || text === 'now') return 'now'
+  // What is no cursor is one that cannot be resumed; the client learns it by the close code.
+  return parseCursor(logMark(instance.serverId), text) ?? new Map([[-1, 0]])
+}
+
+function refuse(ctx: Context, stream: Duplex, thrown: unknown): void {
+  const error = asUnavailable(thrown)
+  const { status, detail, retryAfter } =
+    error instanceof HttpError
+      ? { status: error.status, detail: error.detail, retryAfter: error.retryAfterSeconds }
+      : error instanceof DatabaseUnavailableError
+        ? { status: 503, detail: error.message, retryAfter: error.retryAfterSeconds }
+        : { status: 500, detail: 'Internal server error', retryAfter: undefined }
+  if (status >= 500) ctx.log.error({ err: error }, 'a socket was refused')
+  const body = JSON.stringify({ detail })
+  const head = [
+    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Access-Control-Allow-Origin: *',
+    'Cache-Control: no-store',
+    'Connection: close',
+    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
+  ]
+  stream.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}

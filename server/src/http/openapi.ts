@@ -1,0 +1,188 @@
+import { z } from 'zod'
+import { version } from '#lib/version.ts'
+import type { Endpoint } from './endpoint.ts'
+import { ErrorAnswer, ValidationAnswer } from './schemas.ts'
+
+type AnyEndpoint = Endpoint<z.ZodObject, z.ZodObject, Readonly<Record<number, z.ZodType>>>
+type Json = Record<string, unknown>
+
+const BODY_TYPES = ['application/json', 'multipart/form-data', 'application/x-www-form-urlencoded']
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: 'Success',
+  201: 'Created',
+  204: 'Done; no body',
+  400: 'The request makes no sense here',
+  401: 'The token (or password) is missing, wrong, expired or revoked',
+  403: 'Not allowed',
+  404: 'It does not exist, or the caller may not know that it does',
+  409: 'Somebody else has it already',
+  413: 'Too large',
+  415: 'Neither JSON nor a form',
+  422: 'A field is missing or malformed',
+  500: 'The server failed',
+  503: 'Not now; nothing was changed',
+}
+
+const tokenField = z
+  .string()
+  .optional()
+  .meta({ description: 'Access token. May also be sent as a query parameter or as `Authorization: Bearer`.' })
+
+/** Collects endpoints and turns them into an OpenAPI 3.1 document. */
+export class OpenApi {
+  readonly #paths: Record<string, Record<string, Json>> = {}
+  readonly #schemas: Json = {}
+  readonly #bodyOn204: boolean
+
+  /** @param options.bodyOn204 answers declared 204 leave as 200 with a body */
+  constructor(options: { bodyOn204: boolean }) {
+    this.#bodyOn204 = options.bodyOn204
+  }
+
+  add(endpoint: AnyEndpoint, placement: 'query' | 'body' | 'query or body'): void {
+    const path = endpoint.path.replace(/:(\w+)/g, '{$1}')
+    const operations = (this.#paths[path] ??= {})
+    operations[endpoint.method.toLowerCase()] = this.#operation(endpoint, placement)
+  }
+
+  /** @param origin public origin of this server */
+  document(origin: string): Json {
+    return {
+      openapi: '3.1.0',
+      info: {
+        title: 'PufferBlow',
+        version,
+        description:
+          'Self-hosted community chat. Tokens may be sent as `Authorization: Bearer`, as the query parameter ' +
+          '`auth_token`, or as the field `auth_token` of a JSON body or form. Errors are `{"detail": "…"}`; ' +
+          '`?debug=1` adds the request id and timings. Sockets are described in docs/sockets.md.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: origin }],
+      paths: this.#paths,
+      components: {
+        schemas: this.#schemas,
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          query: { type: 'apiKey', in: 'query', name: 'auth_token' },
+        },
+      },
+    }
+  }
+
+  #operation(endpoint: AnyEndpoint, placement: 'query' | 'body' | 'query or body'): Json {
+    const needsToken = endpoint.access !== 'public'
+    const inQuery = placement === 'body' ? z.object({}) : (endpoint.input ?? z.object({}))
+    const inBody = placement === 'query' ? undefined : (endpoint.input ?? z.object({}))
+    const either = placement === 'query or body'
+    const query = needsToken ? inQuery.extend({ auth_token: tokenField }) : inQuery
+    const operation: Json = {
+      operationId: operationId(endpoint),
+      tags: [endpoint.tag],
+      summary: endpoint.summary,
+      parameters: [
+        ...this.#parameters('path', endpoint.params ?? z.object({})),
+        ...this.#parameters('query', either ? query.partial() : query),
+      ],
+      security: needsToken ? [{ bearer: [] }, { query: [] }, {}] : [],
+      responses: this.#responses(endpoint, needsToken),
+    }
+    const notes = [endpoint.description]
+    if (either) notes.push('The fields may be sent in the query or in the body; the body wins.')
+    if (needsToken && endpoint.access !== 'user') notes.push(`Needs the privilege \`${endpoint.access}\`.`)
+    const description = notes.filter((note) => note !== undefined).join('\n\n')
+    if (description !== '') operation['description'] = description
+    if (inBody)
+      operation['requestBody'] = this.#body(
+        needsToken ? inBody.extend({ auth_token: tokenField }) : inBody,
+        either,
+      )
+    return operation
+  }
+
+  #parameters(place: 'path' | 'query', schema: z.ZodObject): Json[] {
+    const { properties = {}, required = [] } = this.#schema(schema, 'input') as {
+      properties?: Record<string, Json>
+      required?: string[]
+    }
+    return Object.entries(properties).map(([name, { description, ...property }]) => ({
+      name,
+      in: place,
+      required: required.includes(name),
+      ...(description !== undefined && { description }),
+      schema: property,
+    }))
+  }
+
+  #body(schema: z.ZodObject, either: boolean): Json {
+    const json = this.#schema(either ? schema.partial() : schema, 'input')
+    const required = Array.isArray(json['required']) && json['required'].length > 0
+    return { required, content: Object.fromEntries(BODY_TYPES.map((type) => [type, { schema: json }])) }
+  }
+
+  #responses(endpoint: AnyEndpoint, needsToken: boolean): Json {
+    const responses: Json = {}
+    for (const [status, schema] of Object.entries(endpoint.answers)) {
+      if (status !== '204') responses[status] = this.#response(Number(status), schema)
+      else if (this.#bodyOn204) responses['200'] = this.#response(200, schema)
+      else responses['204'] = { description: REASONS[204] }
+    }
+    const errors = new Set<number>([...(endpoint.errors ?? []), 500, 503])
+    if (needsToken) errors.add(401).add(403)
+    if (endpoint.access === 'public' && endpoint.bucket === 'auth') errors.add(401)
+    for (const status of [400, 413, 415]) errors.add(status)
+    for (const status of [...errors].toSorted((a, b) => a - b)) {
+      responses[status] = this.#response(status, ErrorAnswer)
+    }
+    responses['422'] = this.#response(422, ValidationAnswer)
+    return responses
+  }
+
+  #response(status: number, schema: z.ZodType): Json {
+    return {
+      description: REASONS[status] ?? 'Answer',
+      content: { 'application/json': { schema: this.#schema(schema, 'output') } },
+    }
+  }
+
+  /** JSON Schema of `schema`; shared shapes (those with an id) move to `components` and are referred to. */
+  #schema(schema: z.ZodType, io: 'input' | 'output'): Json {
+    const {
+      $schema,
+      $defs = {},
+      ...json
+    } = z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any' }) as Json & {
+      $defs?: Json
+    }
+    void $schema
+    for (const [name, shape] of Object.entries($defs)) this.#schemas[name] = relink(shape)
+    const { id } = (schema.meta() ?? {}) as { id?: string }
+    // A shape with an id comes as a reference to itself among the definitions.
+    if (id === undefined || json['$ref'] !== undefined) return relink(json) as Json
+    this.#schemas[id] = relink(json)
+    return { $ref: `#/components/schemas/${id}` }
+  }
+}
+
+function relink(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(relink)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => key !== 'id' || typeof (value as Json)['id'] !== 'string')
+      .map(([key, inner]) =>
+        key === '$ref' && typeof inner === 'string'
+          ? [key, inner.replace('#/$defs/', '#/components/schemas/')]
+          : [key, relink(inner)],
+      ),
+  )
+}
+
+function operationId({ method, path }: AnyEndpoint): string {
+  const words = path
+    .replace(/^\/api\/v1/, '')
+    .split(/[^A-Za-z0-9]+/)
+    .filter(Boolean)
+  return [method.toLowerCase(), ...words].join('_')
+}

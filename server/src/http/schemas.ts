@@ -1,0 +1,37 @@
+import { z } from 'zod'
+
+export const ErrorAnswer = z
+  .object({
+    detail: z.string().meta({ description: 'What went wrong, for people.' }),
+    debug: z.looseObject({}).optional().meta({ description: 'Request id and timings, with `?debug=1`.' }),
+  })
+  .meta({ id: 'Error', example: { detail: 'Channel not found' } })
+
+export const ValidationAnswer = z
+  .object({
+    detail: z.string(),
+    errors: z.array(
+      z.object({
+        loc: z
+          .array(z.union([z.string(), z.number()]))
+          .meta({ description: '`body`, `query` or `path`, then the field.' }),
+        msg: z.string(),
+        type: z.string(),
+      }),
+    ),
+    debug: z.looseObject({}).optional(),
+  })
+  .meta({
+    id: 'ValidationError',
+    example: {
+      detail: 'channel_name: field required',
+      errors: [{ loc: ['body', 'channel_name'], msg: 'field required', type: 'missing' }],
+    },
+  })
+
+/** A success that says only that it was one. */
+export function messageAnswer<const S extends number>(status: S, example: string) {
+  return z.object({ status_code: z.literal(status), message: z.string().meta({ example }) })
+}
+
+export const IsoTime = z.string().meta({ format: 'date-time', example: '2026-02-21T10:00:00.000+00:00' })

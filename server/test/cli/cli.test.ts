@@ -1,0 +1,547 @@
+import { spawn } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { run } from '#cli/run.ts'
+import { request } from '#test/http.ts'
+import { newPlace, startServer, type Place } from '#test/server.ts'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const OWNER_PASSWORD = 'correct horse battery'
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  // oxlint-disable-next-line typescript/no-explicit-any -- results of every shape
+  readonly json: () => any
+}
+
+interface RunOptions {
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Runs the program as a process of its own, without a terminal and with no settings but those given. */
+async function pufferblow(
+  dataDir: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [join(ROOT, 'bin/pufferblow.js'), ...args], {
+    cwd: tmpdir(),
+    env: {
+      ...(process.env['PATH'] !== undefined && { PATH: process.env['PATH'] }),
+      PUFFERBLOW_DATA_DIR: dataDir,
+      ...options.env,
+    },
+  })
+  child.stdin.end(options.input ?? '')
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  return { code: await ended, stdout, stderr, json: () => JSON.parse(stdout) }
+}
+
+/** Runs a command in this process, for results that do not depend on being a process: much quicker. */
+async function inProcess(
+  dataDir: string,
+  args: readonly string[],
+  options: Pick<RunOptions, 'env'> = {},
+): Promise<Ended> {
+  let stdout = ''
+  let stderr = ''
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    stdout += String(chunk)
+    return true
+  })
+  const err = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    stderr += String(chunk)
+    return true
+  })
+  for (const [name, value] of Object.entries({ PUFFERBLOW_DATA_DIR: dataDir, ...options.env })) {
+    vi.stubEnv(name, value)
+  }
+  process.exitCode = undefined
+  try {
+    await run(['node', 'pufferblow', ...args])
+    return { code: Number(process.exitCode ?? 0), stdout, stderr, json: () => JSON.parse(stdout) }
+  } finally {
+    out.mockRestore()
+    err.mockRestore()
+    vi.unstubAllEnvs()
+    process.exitCode = undefined
+  }
+}
+
+const folders: string[] = []
+
+function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pufferblow-cli-'))
+  folders.push(folder)
+  return folder
+}
+
+let prepared: { folder: string; setup: Ended }
+
+beforeAll(async () => {
+  const folder = join(emptyFolder(), 'data')
+  const args = [
+    'setup',
+    '--owner',
+    'Olga',
+    '--server-name',
+    'Book club',
+    '--password-stdin',
+    '--non-interactive',
+  ]
+  prepared = {
+    folder,
+    setup: await pufferblow(folder, [...args, '--json'], { input: `${OWNER_PASSWORD}\n` }),
+  }
+})
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A copy of a data folder that `setup` has made. */
+function preparedFolder(): string {
+  const folder = join(emptyFolder(), 'data')
+  cpSync(prepared.folder, folder, { recursive: true, mode: 0 })
+  return folder
+}
+
+/** A server in this process, to run commands beside. */
+async function served() {
+  const place: Place = await newPlace()
+  const server = await startServer({ place })
+  return {
+    server,
+    dataDir: place.dataDir,
+    command: (...args: string[]) => pufferblow(place.dataDir, args, { env: place.env }),
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]()
+      await place[Symbol.asyncDispose]()
+    },
+  }
+}
+
+describe('calling', () => {
+  const commands = [
+    'serve',
+    'setup',
+    'user create',
+    'user list',
+    'user set-role',
+    'user reset-password',
+    'user sign-out-everywhere',
+    'config show',
+    'config check',
+    'config manual',
+    'doctor',
+    'migrate status',
+    'migrate up',
+    'migrate down',
+    'openapi',
+    'version',
+  ]
+
+  test.each(commands)('%s explains itself, with an example', async (command) => {
+    const { code, stdout } = await inProcess('/nonexistent', [...command.split(' '), '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toContain(`Usage: pufferblow ${command}`)
+    expect(stdout).toMatch(/Examples?:\n {2}\$ .*pufferblow/)
+    expect(stdout).toContain('--data-dir')
+  })
+
+  test.each([
+    ['nonsense'],
+    ['serve --bogus'],
+    ['user'],
+    ['user create'],
+    ['user set-role olga king'],
+    ['user create olga --role king'],
+    ['user create olga --password-stdin --generate-password'],
+    ['user create olga'],
+    ['user create olga --password secret'],
+    ['migrate down'],
+    ['setup --non-interactive'],
+    ['setup --owner olga'],
+  ])('%s is wrong: exit code 2, and nothing is made', async (line) => {
+    const folder = join(emptyFolder(), 'data')
+    const { code, stdout, stderr } = await inProcess(folder, line.split(' '))
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).not.toContain('    at ')
+    expect(existsSync(folder)).toBe(false)
+  })
+
+  test('the program itself hands on exit codes, and says the version', async () => {
+    expect((await pufferblow('/nonexistent', ['version', '--bogus'])).code).toBe(2)
+    const { code, json, stderr } = await pufferblow('/nonexistent', ['version', '--json'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(json()).toEqual({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/) as unknown,
+      node: expect.any(String) as unknown,
+      sqlite: expect.any(String) as unknown,
+      platform: process.platform,
+      arch: process.arch,
+    })
+  })
+})
+
+describe('setup', () => {
+  test('makes folder, keys, database, configuration and the account of the owner', async () => {
+    const { folder, setup } = prepared
+    expect(setup).toMatchObject({ code: 0, stderr: '' })
+    expect(setup.stdout).not.toContain(OWNER_PASSWORD)
+    expect(setup.json()).toEqual({
+      server_name: 'Book club',
+      owner: { user_id: expect.any(String) as unknown, username: 'Olga' },
+      data_dir: folder,
+      config_file: join(folder, 'pufferblow.toml'),
+      config_file_created: true,
+    })
+    for (const [path, mode] of [
+      ['', 0o700],
+      ['keys', 0o700],
+      ['keys/master.key', 0o600],
+      ['db', 0o700],
+      ['pufferblow.toml', 0o600],
+    ] as const) {
+      expect(statSync(join(folder, path)).mode & 0o777, path).toBe(mode)
+    }
+  })
+
+  test('leaves a server that its owner can sign in to', async () => {
+    const dataDir = preparedFolder()
+    const place: Place = { dataDir, env: {}, [Symbol.asyncDispose]: async () => {} }
+    await using server = await startServer({ place })
+    const credentials = { username: 'olga', password: server.secrets.add(OWNER_PASSWORD) }
+    const { status, body } = await request(server, 'POST', '/api/v1/users/signin', { json: credentials })
+    expect(status).toBe(200)
+    server.secrets.add(body.auth_token)
+    const info = await request(server, 'GET', '/api/v1/info')
+    expect(info.body).toMatchObject({ server_name: 'Book club', has_owner: true })
+  })
+
+  test('writes a configuration whose every line is valid once it is no comment any more', async () => {
+    const dataDir = preparedFolder()
+    const file = join(dataDir, 'pufferblow.toml')
+    const settings = readFileSync(file, 'utf8').replaceAll(/^#(?=\w+ = )/gm, '')
+    expect(settings).toMatch(/^host = /m)
+    writeFileSync(file, settings)
+    expect(await inProcess(dataDir, ['config', 'check'])).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('refuses a second owner, but renames the server', async () => {
+    await using beside = await served()
+    await beside.server.person('olga')
+    const again = await inProcess(beside.dataDir, ['setup', '--owner', 'eve'], {
+      env: { PUFFERBLOW_OWNER_PASSWORD: 'a password of eve' },
+    })
+    expect(again).toMatchObject({ code: 1, stdout: '' })
+    expect(again.stderr).toBe(
+      'pufferblow: this server has an owner already; more accounts: pufferblow user create\n',
+    )
+    expect(await beside.command('setup', '--server-name', 'Chess club')).toMatchObject({
+      code: 0,
+      stderr: '',
+    })
+    const info = await request(beside.server, 'GET', '/api/v1/info')
+    expect(info.body.server_name).toBe('Chess club')
+  })
+
+  test('says in one line why a password or a name is refused, and takes a password from a file', async () => {
+    const dataDir = join(emptyFolder(), 'data')
+    const short = await pufferblow(dataDir, ['setup', '--owner', 'olga', '--password-stdin'], {
+      input: 'short',
+    })
+    expect(short).toMatchObject({
+      code: 1,
+      stderr: 'pufferblow: password: must have at least 8 characters\n',
+    })
+    const file = join(dataDir, 'secret')
+    writeFileSync(file, 'long enough\n')
+    const named = await inProcess(dataDir, ['setup', '--owner', 'ol@ga', '--password-file', file])
+    expect(named.code).toBe(1)
+    expect(named.stderr).toMatch(/^pufferblow: username: [^\n]+\n$/)
+    const right = await inProcess(dataDir, ['setup', '--owner', 'olga', '--password-file', file])
+    expect(right).toMatchObject({ code: 0, stderr: '' })
+  })
+})
+
+describe('user', () => {
+  test('creates, lists and promotes; the last owner stays', async () => {
+    const dataDir = preparedFolder()
+    const created = await inProcess(dataDir, ['user', 'create', 'Bob', '--generate-password', '--json'])
+    expect(created).toMatchObject({ code: 0, stderr: '' })
+    expect(created.json()).toEqual({
+      user_id: expect.any(String) as unknown,
+      username: 'Bob',
+      role: 'user',
+      password: expect.stringMatching(/^[\w-]{20}$/) as unknown,
+    })
+    const taken = await inProcess(dataDir, ['user', 'create', 'BOB', '--generate-password'])
+    expect(taken).toMatchObject({ code: 1, stdout: '' })
+    expect(taken.stderr).toMatch(/^pufferblow: .*already taken\n$/)
+
+    const last = await inProcess(dataDir, ['user', 'set-role', 'olga', 'user'])
+    expect(last.code).toBe(1)
+    expect(last.stderr).toMatch(/^pufferblow: The last owner cannot vanish/)
+    expect((await inProcess(dataDir, ['user', 'set-role', 'bob', 'owner'])).code).toBe(0)
+    expect((await inProcess(dataDir, ['user', 'set-role', 'olga', 'user'])).code).toBe(0)
+
+    const list = await inProcess(dataDir, ['user', 'list', '--json'])
+    expect(list.json()).toEqual([
+      expect.objectContaining({ username: 'Bob', roles: ['owner'], last_seen_at: null }),
+      expect.objectContaining({ username: 'Olga', roles: ['user'] }),
+    ])
+  })
+
+  test('knows nobody by a wrong name, and makes no database in a wrong folder', async () => {
+    const unknown = await inProcess(preparedFolder(), ['user', 'sign-out-everywhere', 'nobody'])
+    expect(unknown).toMatchObject({ code: 1, stdout: '', stderr: "pufferblow: User not found: 'nobody'\n" })
+    const folder = join(emptyFolder(), 'mistyped')
+    const nowhere = await inProcess(folder, ['user', 'list'])
+    expect(nowhere.code).toBe(1)
+    expect(nowhere.stderr).toMatch(/^pufferblow: there is no database in [^\n]+\n$/)
+    expect(existsSync(folder)).toBe(false)
+  })
+})
+
+describe.concurrent('beside a running server', () => {
+  test('a changed role acts at once: on requests, and on sockets that may not see their channel any more', async () => {
+    await using beside = await served()
+    const [olga, anna] = await beside.server.people('olga', 'anna')
+    const channel = await olga!.createChannel('board', { private: true })
+    expect((await anna!.get(`/api/v1/channels/${channel}/load_messages`)).status).toBe(404)
+
+    expect(await beside.command('user', 'set-role', 'anna', 'admin')).toMatchObject({ code: 0, stderr: '' })
+    expect((await anna!.get(`/api/v1/channels/${channel}/load_messages`)).status).toBe(200)
+    using everything = await anna!.connect()
+    using one = await anna!.connect({ channel })
+    await one.settled()
+
+    expect(await beside.command('user', 'set-role', 'anna', 'user')).toMatchObject({ code: 0, stderr: '' })
+    expect(await one.closed()).toMatchObject({ code: 1008 })
+    expect((await anna!.get(`/api/v1/channels/${channel}/load_messages`)).status).toBe(404)
+    await olga!.send(channel, 'not for anna')
+    await everything.settled()
+    expect(everything.texts).toEqual([])
+  })
+
+  test('who is signed out everywhere loses sockets and tokens at once, and nobody else does', async () => {
+    await using beside = await served()
+    const [olga, anna] = await beside.server.people('olga', 'anna')
+    const second = await anna!.signIn()
+    using socket = await anna!.connect()
+    using other = await olga!.connect()
+    expect((await second.get('/api/v1/auth/sessions')).status).toBe(200)
+
+    const done = await beside.command('user', 'sign-out-everywhere', 'Anna', '--json')
+    expect(done).toMatchObject({ code: 0, stderr: '' })
+    expect(done.json()).toEqual({ user_id: anna!.id, username: 'anna', ended_sessions: 2 })
+    expect(await socket.closed()).toMatchObject({ code: 1008 })
+    expect((await second.get('/api/v1/auth/sessions')).status).toBe(401)
+    await other.settled()
+    expect((await anna!.signIn()).token).not.toBe('')
+  })
+
+  test('a password that was reset ends all sessions and replaces the old one', async () => {
+    await using beside = await served()
+    const anna = await beside.server.person('anna')
+    using socket = await anna.connect()
+    const done = await beside.command('user', 'reset-password', 'anna', '--generate-password', '--json')
+    expect(done).toMatchObject({ code: 0, stderr: '' })
+    expect(await socket.closed()).toMatchObject({ code: 1008 })
+    const signIn = (password: string) =>
+      request(beside.server, 'POST', '/api/v1/users/signin', { json: { username: 'anna', password } })
+    expect((await signIn(anna.password)).status).toBe(401)
+    const { status, body } = await signIn(beside.server.secrets.add(done.json().password as string))
+    expect(status).toBe(200)
+    beside.server.secrets.add(body.auth_token)
+  })
+})
+
+describe('config', () => {
+  test('shows every value, where it comes from, and no secret', async () => {
+    const dataDir = emptyFolder()
+    writeFileSync(join(dataDir, 'pufferblow.toml'), '[server]\ntrusted_proxies = ["10.0.0.1"]\n')
+    const env = {
+      PUFFERBLOW_PORT: '8123',
+      PUFFERBLOW_METRICS_TOKEN: 'token-of-the-metrics',
+      PUFFERBLOW_DATABASE_URL: 'postgres://puffer:s3cret-word@localhost/chat',
+    }
+    const shown = await inProcess(dataDir, ['config', 'show', '--json'], { env })
+    expect(shown).toMatchObject({ code: 0, stderr: '' })
+    const { settings, ...rest } = shown.json()
+    expect(rest).toEqual({ file: join(dataDir, 'pufferblow.toml'), file_exists: true })
+    const byPath = (path: string) =>
+      (settings as { path: string }[]).find((setting) => setting.path === path) as object
+    expect(byPath('server.port')).toMatchObject({ value: 8123, source: 'environment', default: '7575' })
+    expect(byPath('server.trusted_proxies')).toMatchObject({ value: ['10.0.0.1'], source: 'file' })
+    expect(byPath('metrics.token')).toMatchObject({ value: '***' })
+    const table = await inProcess(dataDir, ['config', 'show'], { env })
+    expect(table.stdout).toMatch(/^server\.port +8123 +PUFFERBLOW_PORT$/m)
+    for (const { stdout } of [shown, table]) {
+      expect(stdout).not.toContain('s3cret-word')
+      expect(stdout).not.toContain('token-of-the-metrics')
+    }
+  })
+
+  test('tells all problems at once; other commands fail with the same', async () => {
+    const dataDir = emptyFolder()
+    writeFileSync(join(dataDir, 'pufferblow.toml'), '[server]\nprot = 1\nhost = 7\n')
+    const env = { PUFFERBLOW_REGISTRATION: 'maybe' }
+    const json = await inProcess(dataDir, ['config', 'check', '--json'], { env })
+    expect(json.code).toBe(1)
+    expect(json.json()).toMatchObject({ ok: false, problems: { length: 3 } })
+    const check = await inProcess(dataDir, ['config', 'check'], { env })
+    expect(check.code).toBe(1)
+    expect(check.stderr).toContain('did you mean server.port?')
+    expect(check.stderr).not.toContain('    at ')
+    const list = await inProcess(dataDir, ['user', 'list'], { env })
+    expect(list).toMatchObject({ code: 1, stdout: '', stderr: check.stderr })
+  })
+
+  test('prints the manual', async () => {
+    const { code, stdout } = await inProcess(emptyFolder(), ['config', 'manual'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^# Configuration\n/)
+  })
+})
+
+interface Check {
+  readonly name: string
+  readonly status: string
+  readonly found: string
+  readonly advice?: string
+}
+
+function checkOf(doctor: Ended, name: string): Check {
+  return (doctor.json().checks as Check[]).find((check) => check.name === name)!
+}
+
+describe('doctor', () => {
+  test('finds a new folder and one that was set up healthy', async () => {
+    const env = { PUFFERBLOW_PORT: '0' }
+    const folder = join(emptyFolder(), 'data')
+    const fresh = await inProcess(folder, ['doctor', '--json'], { env })
+    expect(fresh.json()).toMatchObject({ ok: true })
+    expect(existsSync(folder)).toBe(false)
+    const doctor = await inProcess(preparedFolder(), ['doctor', '--json'], { env })
+    expect(doctor).toMatchObject({ code: 0, stderr: '' })
+    for (const name of ['data folder', 'master key', 'data keys', 'integrity', 'migrations']) {
+      expect(checkOf(doctor, name), name).toMatchObject({ status: 'ok' })
+    }
+  })
+
+  test('finds what is wrong, and says what to do', async () => {
+    const dataDir = preparedFolder()
+    chmodSync(dataDir, 0o755)
+    chmodSync(join(dataDir, 'keys/master.key'), 0o644)
+    await using other = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    const env = {
+      PUFFERBLOW_PORT: String((other.address() as AddressInfo).port),
+      PUFFERBLOW_PUBLIC_ORIGIN: 'https://chat.example.org',
+    }
+    const doctor = await inProcess(dataDir, ['doctor', '--json'], { env })
+    expect(doctor.code).toBe(1)
+    expect(doctor.json()).toMatchObject({ ok: false })
+    expect(checkOf(doctor, 'data folder')).toMatchObject({
+      status: 'warn',
+      advice: `run: chmod 700 ${dataDir}`,
+    })
+    expect(checkOf(doctor, 'master key')).toMatchObject({ status: 'fail' })
+    expect(checkOf(doctor, 'port')).toMatchObject({ status: 'fail' })
+    expect(checkOf(doctor, 'public origin')).toMatchObject({ status: 'warn' })
+    expect(checkOf(doctor, 'integrity')).toMatchObject({ status: 'ok' })
+    const lines = await inProcess(dataDir, ['doctor'], { env })
+    expect(lines.code).toBe(1)
+    expect(lines.stdout).toMatch(/^fail {2}port: .*\n {6}→ /m)
+  })
+
+  test('finds a damaged database, a lost key and a broken configuration', async () => {
+    const dataDir = preparedFolder()
+    const file = join(dataDir, 'db/pufferblow.sqlite')
+    const bytes = readFileSync(file)
+    bytes.fill(0x5a, 4096 * 3, 4096 * 6)
+    writeFileSync(file, bytes)
+    rmSync(join(dataDir, 'keys/master.key'))
+    const doctor = await inProcess(dataDir, ['doctor', '--json'], { env: { PUFFERBLOW_PORT: '0' } })
+    expect(doctor.code).toBe(1)
+    expect(checkOf(doctor, 'master key')).toMatchObject({ status: 'fail' })
+    const failed = (doctor.json().checks as Check[]).filter(({ status }) => status === 'fail')
+    expect(failed.some(({ name }) => name === 'integrity' || name === 'database')).toBe(true)
+    const broken = await inProcess(dataDir, ['doctor', '--json'], { env: { PUFFERBLOW_PORT: 'x' } })
+    expect(broken.code).toBe(1)
+    expect(checkOf(broken, 'configuration')).toMatchObject({ status: 'fail' })
+  })
+})
+
+describe('migrate', () => {
+  test('shows what is pending without applying it, applies it and undoes it', async () => {
+    const dataDir = join(emptyFolder(), 'data')
+    const before = await inProcess(dataDir, ['migrate', 'status', '--check', '--json'])
+    expect(before.code).toBe(1)
+    const { pending, newer, migrations } = before.json()
+    expect({ newer, all: migrations.length as number }).toEqual({ newer: false, all: pending as number })
+    expect(migrations[0]).toEqual({ name: '0001-core', state: 'pending', applied_at: null })
+    expect(existsSync(dataDir)).toBe(false)
+
+    const up = await inProcess(dataDir, ['migrate', 'up', '--json'])
+    expect(up).toMatchObject({ code: 0, stderr: '' })
+    expect(up.json().applied).toHaveLength(pending as number)
+    const after = await inProcess(dataDir, ['migrate', 'status', '--check'])
+    expect(after.code).toBe(0)
+    expect(after.stdout).toMatch(/^0001-core +applied +\d{4}-/m)
+
+    const down = await inProcess(dataDir, ['migrate', 'down', '--yes', '--json'])
+    expect(down.json()).toEqual({ undone: [migrations.at(-1).name] })
+    expect((await inProcess(dataDir, ['migrate', 'status', '--check'])).code).toBe(1)
+  })
+
+  test('migrations are left alone, and doctor recognises the server on its port', async () => {
+    await using beside = await served()
+    const { port } = new URL(beside.server.url)
+    const env = { PUFFERBLOW_PORT: port }
+    for (const command of ['up', 'down --yes']) {
+      const refused = await inProcess(beside.dataDir, ['migrate', ...command.split(' ')])
+      expect(refused).toMatchObject({ code: 1, stdout: '' })
+      expect(refused.stderr).toMatch(/^pufferblow: .*running.*\n$/)
+    }
+    expect((await inProcess(beside.dataDir, ['migrate', 'status', '--check'])).code).toBe(0)
+    const doctor = await inProcess(beside.dataDir, ['doctor', '--json'], { env })
+    expect(doctor.json()).toMatchObject({ ok: true })
+    expect(checkOf(doctor, 'port').found).toContain('is served by the server of this data folder')
+  })
+})
+
+test('openapi prints what a server serves, whatever the configuration', async () => {
+  const printed = await inProcess('/nonexistent', ['openapi'], { env: { PUFFERBLOW_PORT: 'wrong' } })
+  expect(printed).toMatchObject({ code: 0, stderr: '' })
+  await using place = await newPlace()
+  await using server = await startServer({ place })
+  const { servers, ...document } = server.running.openApi()
+  expect(servers).toHaveLength(1)
+  expect(printed.json()).toMatchObject(document)
+  expect(printed.json().servers).toEqual([{ url: 'http://127.0.0.1:7575' }])
+})

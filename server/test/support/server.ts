@@ -1,0 +1,141 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { expect, inject } from 'vitest'
+import { startServer as listen, type RunningServer } from '#app'
+import { loadConfig } from '#config/load.ts'
+import { createContext, type Context } from '#context'
+import { createLog } from '#log/log.ts'
+import { Person } from './person.ts'
+import { Secrets } from './secrets.ts'
+
+export interface TestServerOptions {
+  /** Environment variables, without the prefix: `{ REGISTRATION: 'closed' }`. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Milliseconds added to the real clock; may be changed while the server runs. */
+  readonly clock?: { offset: number }
+  /** A place that a server before this one left; without it a new one is made. */
+  readonly place?: Place
+}
+
+/** Data folder and database, which outlive a server. */
+export interface Place extends AsyncDisposable {
+  readonly dataDir: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** A server that really listens, in this process. When it is disposed of, its whole log is searched for secrets. */
+export class TestServer implements AsyncDisposable {
+  readonly url: string
+  readonly ctx: Context
+  readonly running: RunningServer
+  readonly secrets: Secrets
+  readonly logLines: string[]
+  readonly #people = new Map<string, Promise<Person>>()
+  readonly #place: Place | undefined
+
+  constructor(parts: {
+    ctx: Context
+    running: RunningServer
+    secrets: Secrets
+    logLines: string[]
+    place?: Place
+  }) {
+    this.ctx = parts.ctx
+    this.running = parts.running
+    this.url = parts.running.url
+    this.secrets = parts.secrets
+    this.logLines = parts.logLines
+    this.#place = parts.place
+  }
+
+  /** Somebody who is signed in; signs up under this name when first asked for. The first one owns the server. */
+  person(name: string): Promise<Person> {
+    let person = this.#people.get(name)
+    if (!person) {
+      person = Person.signUp(this, name)
+      this.#people.set(name, person)
+    }
+    return person
+  }
+
+  /** Several people, signed up one after the other. */
+  async people(...names: string[]): Promise<Person[]> {
+    const people: Person[] = []
+    for (const name of names) people.push(await this.person(name))
+    return people
+  }
+
+  /** Stops the server but keeps its data. */
+  async stop(): Promise<void> {
+    await this.running.stop(2000)
+    await this.ctx[Symbol.asyncDispose]()
+    expect(this.secrets.foundIn(this.logLines.join('\n')), 'secrets in the log').toEqual([])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+    await this.#place?.[Symbol.asyncDispose]()
+  }
+}
+
+/** Starts a server on the database of the project under test. */
+export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const place = options.place ?? (await newPlace())
+  const secrets = new Secrets()
+  const logLines: string[] = []
+  const { config, sources } = loadConfig({
+    env: { PUFFERBLOW_PORT: '0', PUFFERBLOW_LOG_LEVEL: 'debug', ...place.env, ...prefixed(options.env) },
+    dataDir: place.dataDir,
+  })
+  const log = createLog({
+    level: config.log.level,
+    format: 'json',
+    destination: { write: (line) => void logLines.push(line) },
+  })
+  const { clock } = options
+  const ctx = await createContext({
+    config,
+    log,
+    role: 'server',
+    ...(clock && { clock: () => Date.now() + clock.offset }),
+  })
+  const running = await listen(ctx, { originIsDefault: sources['server.public_origin'] === 'default' })
+  return new TestServer({ ctx, running, secrets, logLines, ...(!options.place && { place }) })
+}
+
+/** An empty data folder and an empty database. */
+export async function newPlace(): Promise<Place> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'pufferblow-test-'))
+  const remove = (): void => rmSync(dataDir, { recursive: true, force: true })
+  if (inject('database') === 'sqlite') {
+    return { dataDir, env: {}, [Symbol.asyncDispose]: async () => remove() }
+  }
+  const name = `test_${crypto.randomUUID().replaceAll('-', '')}`
+  await administer(`create database ${name} template pufferblow_template`)
+  const url = new URL(inject('postgresUrl'))
+  url.pathname = `/${name}`
+  return {
+    dataDir,
+    env: { PUFFERBLOW_DATABASE_URL: url.href, PUFFERBLOW_DATABASE_POOL_SIZE: '8' },
+    [Symbol.asyncDispose]: async () => {
+      await administer(`drop database ${name} with (force)`)
+      remove()
+    },
+  }
+}
+
+async function administer(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: inject('postgresUrl') })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+function prefixed(env: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [`PUFFERBLOW_${name}`, value]))
+}
