@@ -6,6 +6,7 @@ import { originOf } from '#config/load.ts'
 import type { Context } from '#context'
 import { listenForCommands } from '#events/bridge.ts'
 import { accountRoutes, resetStatuses } from '#features/accounts/index.ts'
+import { auditRoutes } from '#features/audit/index.ts'
 import { authRoutes } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
@@ -93,6 +94,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   accountRoutes(api, ctx)
   channelRoutes(api, ctx)
   messageRoutes(api, ctx)
+  auditRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
   gatewayRoutes(api)
   return api

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '#context'
 import { pruneEvents } from '#db/prune-events.ts'
+import { pruneAudit } from '#features/audit/index.ts'
 import { deleteOldSessions } from '#features/auth/index.ts'
 import { purgeMessages } from '#features/messages/index.ts'
 
@@ -24,6 +25,7 @@ export function startUpkeep(ctx: Context): AsyncDisposable {
     await pruneEvents(ctx.db, ctx.clock() - ctx.config.gateway.event_retention_hours * HOUR, stop.signal)
     await pruneSessions(ctx, stop.signal)
     await purgeMessages(ctx, stop.signal)
+    await pruneAudit(ctx, stop.signal)
   }
   run(hourly)
   const timer = setInterval(() => run(hourly), HOUR).unref()

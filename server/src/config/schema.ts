@@ -25,6 +25,7 @@ export const SECTIONS = {
   database: 'Where rows are kept: SQLite by default, PostgreSQL if given.',
   accounts: 'Registration, passwords and the life of tokens.',
   gateway: 'WebSocket connections and what is kept for clients which reconnect.',
+  audit: 'The record of what people with power did.',
   log: 'What is written to standard output.',
   metrics: 'The Prometheus endpoint `/metrics`.',
   compat: 'Switches for clients which expect other answers than the published API.',
@@ -185,6 +186,14 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_GATEWAY_PRESENCE_GRACE_SECONDS',
     default: 5,
     description: 'A user whose last socket closed is shown online for so long, which hides short reconnects.',
+  }),
+
+  'audit.retention_days': setting(integer(0, 36_500), {
+    env: 'PUFFERBLOW_AUDIT_RETENTION_DAYS',
+    default: 365,
+    description:
+      'How long entries of the audit log are kept; 0 keeps them for ever. Only here: whoever can change the log ' +
+      'through the API could hide what they did.',
   }),
 
   'log.level': setting(oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), {

@@ -15,6 +15,7 @@ export interface Tables {
   read_state: ReadStateTable
   event: EventTable
   event_stream: EventStreamTable
+  audit_entry: AuditEntryTable
 }
 
 export type Flag = 0 | 1
@@ -141,4 +142,17 @@ export interface EventTable {
 export interface EventStreamTable {
   stream: number
   pruned_pos: number
+}
+
+/** What somebody with power did. Rows are only added, and removed when they are old. */
+export interface AuditEntryTable {
+  id: string
+  at: number
+  /** Who did it; null for the operator of the machine and for the server itself. */
+  actor_id: string | null
+  action: string
+  target_type: string
+  target_id: string
+  /** JSON. */
+  details: string
 }

@@ -1,6 +1,7 @@
 import type { Context } from '#context'
 import type { Db, Tx } from '#db/database.ts'
 import type { UserTable } from '#db/tables.ts'
+import { recordAudit } from '#features/audit/index.ts'
 import { endSessions } from '#features/auth/index.ts'
 import { claimOwnership } from '#features/instance/index.ts'
 import { inRankOrder, type BuiltInRole } from '#features/roles/index.ts'
@@ -40,6 +41,7 @@ export async function listAccounts(db: Db): Promise<Account[]> {
 export async function assignRole(ctx: Deps, username: string, role: BuiltInRole): Promise<Account> {
   return ctx.db.transact(async (tx) => {
     const user = await accountNamed(tx, username)
+    const before = (await rolesByUser(tx, [user.id])).get(user.id) ?? []
     // Two owners who demote each other at the same moment wait for each other here.
     const owners = await lockOwners(tx)
     if (role === 'owner') await claimOwnership(tx, user.id, ctx.clock())
@@ -49,6 +51,10 @@ export async function assignRole(ctx: Deps, username: string, role: BuiltInRole)
       )
     }
     await replaceRoles(tx, user.id, [role], ctx.clock())
+    recordAudit(tx, {
+      ...byOperator(ctx, user.id, 'user.roles_changed'),
+      details: { before: inRankOrder(before), after: [role] },
+    })
     tx.publish({ type: 'user.changed', userId: user.id, roles: [role] })
     return accountOf(user, [role])
   })
@@ -69,6 +75,7 @@ export async function resetPassword(
   return ctx.db.transact(async (tx) => {
     const user = await accountNamed(tx, username)
     await updateUser(tx, user.id, { password_hash: passwordHash, updated_at: ctx.clock() })
+    recordAudit(tx, byOperator(ctx, user.id, 'user.password_reset'))
     return endAllSessions(ctx, tx, user, 'password reset by the operator')
   })
 }
@@ -83,9 +90,15 @@ export async function signOutEverywhere(
   ctx: Deps,
   username: string,
 ): Promise<{ account: Account; endedSessions: number }> {
-  return ctx.db.transact(async (tx) =>
-    endAllSessions(ctx, tx, await accountNamed(tx, username), 'signed out by the operator'),
-  )
+  return ctx.db.transact(async (tx) => {
+    const user = await accountNamed(tx, username)
+    recordAudit(tx, byOperator(ctx, user.id, 'user.signed_out'))
+    return endAllSessions(ctx, tx, user, 'signed out by the operator')
+  })
+}
+
+function byOperator(ctx: Pick<Context, 'clock'>, userId: string, action: string) {
+  return { actorId: null, action, targetType: 'user', targetId: userId, at: ctx.clock() }
 }
 
 async function endAllSessions(

@@ -2,6 +2,7 @@ import type { Context } from '#context'
 import type { ChannelFacts, ChannelType } from '#events/events.ts'
 import { isUniqueViolation } from '#db/errors.ts'
 import { findUser, foldCase, rolesByUser } from '#features/accounts/index.ts'
+import { recordAudit } from '#features/audit/index.ts'
 import { rightsOf } from '#features/roles/index.ts'
 import type { Db } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
@@ -67,6 +68,10 @@ export async function createChannel(
     await ctx.db.transact(async (tx) => {
       await insertChannel(tx, row)
       tx.publish({ type: 'channel.created', channel })
+      recordAudit(tx, {
+        ...onChannel(ctx, actor, row.id, 'channel.created'),
+        details: { channel_name: name, channel_type: input.type, is_private: input.isPrivate },
+      })
       if (!input.isPrivate) return
       await insertMember(tx, row.id, actor.userId, now)
       tx.publish({ type: 'channel.member_added', channel, userId: actor.userId })
@@ -81,9 +86,13 @@ export async function createChannel(
 /** Deletes a channel at once for everybody; its messages are purged in the background. @throws HttpError 404 */
 export async function deleteChannel(ctx: Deps, actor: Actor, channelId: string): Promise<void> {
   await ctx.db.transact(async (tx) => {
-    await accessChannel(tx, actor, channelId)
+    const { name } = await accessChannel(tx, actor, channelId)
     if (!(await markChannelDeleted(tx, channelId, ctx.clock()))) throw channelNotFound(channelId)
     tx.publish({ type: 'channel.deleted', channelId })
+    recordAudit(tx, {
+      ...onChannel(ctx, actor, channelId, 'channel.deleted'),
+      details: { channel_name: name },
+    })
   })
 }
 
@@ -103,7 +112,13 @@ export async function addMember(
     const channel = await accessPrivateChannel(tx, actor, channelId)
     if (await seesPrivateChannels(tx, userId)) return 'skipped'
     const added = await insertMember(tx, channelId, userId, ctx.clock())
-    if (added) tx.publish({ type: 'channel.member_added', channel, userId })
+    if (added) {
+      tx.publish({ type: 'channel.member_added', channel, userId })
+      recordAudit(tx, {
+        ...onChannel(ctx, actor, channelId, 'channel.member_added'),
+        details: { user_id: userId },
+      })
+    }
     return 'added'
   })
 }
@@ -121,7 +136,15 @@ export async function removeMember(
       throw forbidden('Admins and owners cannot be removed from a channel')
     if (!(await deleteMember(tx, channelId, userId))) throw notFound('A member of this channel', userId)
     tx.publish({ type: 'channel.member_removed', channelId, userId })
+    recordAudit(tx, {
+      ...onChannel(ctx, actor, channelId, 'channel.member_removed'),
+      details: { user_id: userId },
+    })
   })
+}
+
+function onChannel(ctx: Pick<Context, 'clock'>, actor: Actor, channelId: string, action: string) {
+  return { actorId: actor.userId, action, targetType: 'channel', targetId: channelId, at: ctx.clock() }
 }
 
 async function accessPrivateChannel(db: Db, actor: Actor, channelId: string): Promise<ChannelFacts> {

@@ -14,7 +14,7 @@ import {
   unreadCounts,
   type MessageRef,
 } from './store.ts'
-import { parseIsoTime } from './time.ts'
+import { parseIsoTime } from '#lib/iso-time.ts'
 
 const MAX_PER_PAGE = 50
 /** Counting off pages costs as much as reading them; what is further back is found by `before`. */

@@ -7,7 +7,7 @@ import { newId } from '#lib/id.ts'
 import { characterCount, cleanText } from '#lib/text.ts'
 import { sealContent } from './content.ts'
 import { insertMessage, readStateAdvance } from './store.ts'
-import { parseIsoTime } from './time.ts'
+import { parseIsoTime } from '#lib/iso-time.ts'
 
 type Deps = Pick<Context, 'db' | 'clock' | 'keyring' | 'settings' | 'profiles' | 'messages'>
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isoTime } from '#lib/clock.ts'
-import { parseIsoTime } from './time.ts'
+import { parseIsoTime } from './iso-time.ts'
 
 test('every time that the server writes is read back, also with an offset that lost its plus', () => {
   fc.assert(
