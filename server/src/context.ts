@@ -9,7 +9,7 @@ import { Bus } from '#events/bus.ts'
 import { Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
-import { MessageReader, NewestPages } from '#features/messages/index.ts'
+import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
 import type { Log } from '#log/log.ts'
@@ -40,7 +40,7 @@ export interface Context extends AsyncDisposable {
   readonly passwords: Passwords
   readonly profiles: Profiles
   readonly messages: MessageReader
-  readonly newestPages: NewestPages
+  readonly recentPages: RecentPages
   readonly metrics: Metrics
 }
 
@@ -104,7 +104,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     passwords,
     profiles,
     messages,
-    newestPages: new NewestPages(),
+    recentPages: new RecentPages(),
     metrics,
     [Symbol.asyncDispose]: async () => {
       authenticator[Symbol.dispose]()

@@ -9,8 +9,15 @@ export interface Columns {
   readonly flag: 'integer' | 'smallint'
   readonly bytes: RawBuilder<unknown>
   /** Ends a table definition: SQLite checks column types only in STRICT tables. */
-  readonly finish: <T extends string, C extends string>(table: CreateTableBuilder<T, C>) => Promise<void>
+  readonly finish: Finish
+  /**
+   * Like `finish`, for a table whose rows SQLite keeps in the order of the primary key, so that neighbours lie on
+   * the same pages of the file.
+   */
+  readonly finishClustered: Finish
 }
+
+type Finish = <T extends string, C extends string>(table: CreateTableBuilder<T, C>) => Promise<void>
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
 export function columnsFor(db: Kysely<any>): Columns {
@@ -20,5 +27,6 @@ export function columnsFor(db: Kysely<any>): Columns {
     flag: sqlite ? 'integer' : 'smallint',
     bytes: sqlite ? sql`blob` : sql`bytea`,
     finish: (table) => (sqlite ? table.modifyEnd(sql`strict`) : table).execute(),
+    finishClustered: (table) => (sqlite ? table.modifyEnd(sql`strict, without rowid`) : table).execute(),
   }
 }

@@ -27,10 +27,16 @@ export function sealContent(
   return sealMessage(key.key, content.text, associatedData({ ...content, revision }))
 }
 
+/** A content is right for one revision of its message only. */
+interface Remembered {
+  readonly revision: number
+  readonly content: MessageContent
+}
+
 /** Decrypts messages, and remembers what it decrypted lately: the newest page of a busy channel is read often. */
 export class MessageReader {
   readonly #keyring: Keyring
-  readonly #contents = new Lru<string, MessageContent>(REMEMBERED)
+  readonly #contents = new Lru<string, Remembered>(REMEMBERED)
   readonly #onUnreadable: (messageId: string, cause: unknown) => void
 
   constructor(keyring: Keyring, onUnreadable: (messageId: string, cause: unknown) => void) {
@@ -43,21 +49,23 @@ export class MessageReader {
    * instead of failing the whole page.
    */
   async read(db: Db, refs: readonly MessageRef[]): Promise<MessageContent[]> {
-    const contents = refs.map((ref) => this.#contents.get(nameOf(ref)))
-    const missing = refs.filter((_ref, index) => contents[index] === undefined)
+    const contents: (MessageContent | undefined)[] = []
+    const missing: string[] = []
+    for (const { id, revision } of refs) {
+      const known = this.#contents.get(id)
+      const content = known?.revision === revision ? known.content : undefined
+      contents.push(content)
+      if (!content) missing.push(id)
+    }
     if (missing.length === 0) return contents as MessageContent[]
     const read = new Map<string, MessageContent>()
-    for (const row of await findMessages(
-      db,
-      missing.map(({ id }) => id),
-    ))
-      read.set(row.id, await this.#open(row))
-    return refs.flatMap((ref, index) => contents[index] ?? read.get(ref.id) ?? [])
+    for (const row of await findMessages(db, missing)) read.set(row.id, await this.#open(row))
+    return refs.flatMap(({ id }, index) => contents[index] ?? read.get(id) ?? [])
   }
 
   /** Keeps a message that was just written: it is about to be read by many. */
   remember(content: MessageContent, revision: number): void {
-    this.#contents.set(nameOf({ id: content.id, revision }), content)
+    this.#contents.set(content.id, { revision, content })
   }
 
   async #open(row: LivingMessage): Promise<MessageContent> {
@@ -75,8 +83,4 @@ export class MessageReader {
       return { ...frame, text: UNREADABLE }
     }
   }
-}
-
-function nameOf({ id, revision }: MessageRef): string {
-  return `${id}/${revision}`
 }

@@ -1,6 +1,6 @@
 export { MessageReader } from './content.ts'
 export { markAsRead } from './mark.ts'
-export { NewestPages } from './newest-pages.ts'
+export { RecentPages } from './recent-pages.ts'
 export { purgeMessages } from './purge.ts'
 export { messageRoutes } from './routes.ts'
 export { messageRefs } from './store.ts'

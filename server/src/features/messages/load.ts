@@ -21,7 +21,7 @@ const MAX_PER_PAGE = 50
 const MAX_OFFSET = 50_000
 const READ_IDS_PER_CHANNEL = 50
 
-type Deps = Pick<Context, 'db' | 'messages' | 'newestPages'>
+type Deps = Pick<Context, 'db' | 'messages' | 'recentPages'>
 
 export interface PageRequest {
   page: number
@@ -46,10 +46,14 @@ export async function loadMessages(
     throw badRequest('Only one of before, after and around can be used')
   }
   const channel = await accessChannel(ctx.db.read, actor, channelId)
-  const load = async (): Promise<MessageContent[]> =>
-    ctx.messages.read(ctx.db.read, await pageOf(ctx.db.read, channelId, request))
-  const isNewest = page === 1 && !request.before && !request.after && !request.around
-  return isNewest ? ctx.newestPages.get(channel, limit, load) : load()
+  const db = ctx.db.read
+  if (page > 1 || request.after || request.around) {
+    return ctx.messages.read(db, await pageOf(db, channelId, request))
+  }
+  const before = request.before ? (await placeOf(db, channelId, request.before)).first : undefined
+  return ctx.recentPages.get(channel, { limit, before }, async () =>
+    ctx.messages.read(db, (await messagesBefore(db, channelId, before, { limit })).toReversed()),
+  )
 }
 
 async function pageOf(db: Db, channelId: string, request: PageRequest): Promise<MessageRef[]> {

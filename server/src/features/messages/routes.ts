@@ -7,7 +7,7 @@ import { messageAnswer } from '#http/schemas.ts'
 import { loadMessages, readHistory } from './load.ts'
 import { deleteMessage, markAsRead } from './mark.ts'
 import { LoadInput, MessageIdInput, MessagePage, MessageSent, ReadHistory, SendInput } from './schema.ts'
-import { pageBytes } from './newest-pages.ts'
+import { pageBytes } from './recent-pages.ts'
 import { sendMessage } from './send.ts'
 import { messageJson } from './wire.ts'
 

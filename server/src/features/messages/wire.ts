@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { MessageContent } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
 import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
@@ -28,7 +28,7 @@ function ownFields(message: MessageContent): string {
     seq: message.seq,
     message: message.text,
     raw_message: null,
-    hashed_message: createHash('sha256').update(message.text).digest('hex'),
+    hashed_message: hash('sha256', message.text, 'hex'),
     sender_user_id: message.senderId,
     sender_id: message.senderId,
     sent_at: isoTime(message.sentAt),

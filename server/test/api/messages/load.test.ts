@@ -86,6 +86,24 @@ test('sizes of pages and their numbers are checked', async () => {
 })
 
 describe('before, after and around', () => {
+  test('a page that was read before is what it is now, whatever was sent or deleted meanwhile', async () => {
+    await using server = await startServer()
+    const owner = await server.person('owner')
+    const channel = await owner.createChannel('general')
+    const ids: string[] = []
+    for (const text of ['1', '2', '3', '4']) ids.push(await owner.send(channel, text))
+    expect(await owner.load(channel, { before: '4' })).toEqual(['1', '2', '3'])
+    expect(await owner.load(channel, { before: '5' })).toEqual(['1', '2', '3', '4'])
+    await owner.send(channel, '5')
+    expect(await owner.load(channel, { before: '4' })).toEqual(['1', '2', '3'])
+    expect(await owner.load(channel, { before: '5' })).toEqual(['1', '2', '3', '4'])
+    expect(await owner.load(channel, { before: '9' })).toEqual(['1', '2', '3', '4', '5'])
+    await owner.delete(`/api/v1/channels/${channel}/delete_message`, { query: { message_id: ids[1]! } })
+    expect(await owner.load(channel, { before: '4' })).toEqual(['1', '3'])
+    await owner.send(channel, '6')
+    expect(await owner.load(channel, { before: '9' })).toEqual(['1', '3', '4', '5', '6'])
+  })
+
   test('take a message id, a seq or a time', async () => {
     const clock = { offset: 0 }
     await using server = await startServer({ clock })

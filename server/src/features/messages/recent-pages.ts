@@ -12,22 +12,33 @@ interface Page {
   readonly messages: readonly MessageContent[]
 }
 
+/** Which page of a channel: the newest, or the one that ends before a number. */
+export interface PageName {
+  readonly limit: number
+  readonly before: number | undefined
+}
+
 /**
- * The newest page of busy channels, which is what nearly everybody asks for. A page is current exactly as long as
- * the channel's row says so, and that row is read with every request anyway.
+ * Pages that were read lately: the newest ones of busy channels, which nearly everybody asks for, and those before
+ * them, which people who came at the same time scroll through. Whether a page is current is told by the channel's
+ * row, which is read with every request anyway: what is said in the channel is the same as long as `changes` is, and
+ * what is below a number does not even change with new messages.
  */
-export class NewestPages {
+export class RecentPages {
   readonly #pages = new Lru<string, Page>(REMEMBERED)
 
   /** @param channel as just read: a page that is read after it is at least as new */
   async get(
     channel: Pick<ChannelSeen, 'id' | 'last_seq' | 'changes'>,
-    limit: number,
+    { limit, before }: PageName,
     load: () => Promise<readonly MessageContent[]>,
   ): Promise<readonly MessageContent[]> {
-    const name = `${channel.id}/${limit}`
+    const isNewest = before === undefined || before > channel.last_seq
+    const name = `${channel.id}/${limit}/${isNewest ? '' : before}`
     const known = this.#pages.get(name)
-    if (known?.lastSeq === channel.last_seq && known.changes === channel.changes) return known.messages
+    if (known?.changes === channel.changes && (!isNewest || known.lastSeq === channel.last_seq)) {
+      return known.messages
+    }
     const messages = await load()
     this.#pages.set(name, { lastSeq: channel.last_seq, changes: channel.changes, messages })
     return messages
