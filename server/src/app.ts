@@ -10,7 +10,7 @@ import { auditRoutes } from '#features/audit/index.ts'
 import { authRoutes } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
-import { messageRoutes } from '#features/messages/index.ts'
+import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { acceptSockets, gatewayRoutes, Hub } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { createHttpServer } from '#http/server.ts'
@@ -48,6 +48,8 @@ export async function startServer(
   const { port: actual } = app.server.address() as AddressInfo
   if (options.originIsDefault) ctx.instance.origin = originOf(host, actual)
   const upkeep = startUpkeep(ctx)
+  handleJobs(ctx)
+  await ctx.jobs.start()
   const commands = await listenForCommands({
     dataDir: ctx.config.data_dir,
     bus: ctx.bus,
@@ -58,11 +60,13 @@ export async function startServer(
   const stop = async (timeoutMs: number): Promise<void> => {
     ctx.instance.stopping = true
     const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
+    const jobs = ctx.jobs.stop(timeoutMs)
     const sockets = hub.close(Math.min(timeoutMs, 3000))
     await app.close()
     await sockets
     clearTimeout(deadline)
     await commands[Symbol.asyncDispose]()
+    await jobs
     await upkeep[Symbol.asyncDispose]()
     await hub[Symbol.asyncDispose]()
   }
@@ -98,6 +102,10 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   instanceRoutes(app, api, ctx)
   gatewayRoutes(api)
   return api
+}
+
+function handleJobs(ctx: Context): void {
+  messageJobs(ctx)
 }
 
 /** `/openapi.json` and, for people, `/docs`. */

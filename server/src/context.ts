@@ -10,6 +10,8 @@ import { Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
+import { Jobs } from '#jobs/jobs.ts'
+import { JobMetrics } from '#jobs/metrics.ts'
 import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
 import type { Log } from '#log/log.ts'
@@ -42,6 +44,7 @@ export interface Context extends AsyncDisposable {
   readonly messages: MessageReader
   readonly recentPages: RecentPages
   readonly metrics: Metrics
+  readonly jobs: Jobs
 }
 
 export interface ContextOptions {
@@ -72,7 +75,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
 
   const bus = new Bus((error) => log.error({ err: error }, 'a listener of the event bus failed'))
   const eventLog = await EventLog.open(engine.schema, bus, clock, claim)
-  const db = new Database(engine, eventLog, bus)
+  const db = new Database(engine, eventLog, bus, clock)
   const keyring = await Keyring.open(db, master.key, clock)
   const instance = await openInstance(config, db, clock)
   const metrics = new Metrics()
@@ -88,6 +91,15 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     settings
       .reload()
       .catch((error: unknown) => log.error({ err: error }, 'the changed settings could not be read'))
+  })
+  const jobs = new Jobs({
+    db,
+    bus,
+    clock,
+    log,
+    metrics: new JobMetrics(metrics.registry, { db, clock }),
+    stream: eventLog.stream,
+    concurrency: config.jobs.concurrency,
   })
   const resources = cleanup.move()
   return {
@@ -106,6 +118,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     messages,
     recentPages: new RecentPages(),
     metrics,
+    jobs,
     [Symbol.asyncDispose]: async () => {
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()

@@ -3,12 +3,11 @@ import type { Context } from '#context'
 import { pruneEvents } from '#db/prune-events.ts'
 import { pruneAudit } from '#features/audit/index.ts'
 import { deleteOldSessions } from '#features/auth/index.ts'
-import { purgeMessages } from '#features/messages/index.ts'
 
 const HOUR = 3600 * 1000
 const BATCH = 500
 
-/** Work nobody waits for: removes what is over. Runs at the start, every hour, and after a channel was deleted. */
+/** Work nobody waits for: removes what is over. Runs at the start and every hour. */
 export function startUpkeep(ctx: Context): AsyncDisposable {
   const stop = new AbortController()
   let running = Promise.resolve()
@@ -24,19 +23,14 @@ export function startUpkeep(ctx: Context): AsyncDisposable {
     await ctx.keyring.rotate()
     await pruneEvents(ctx.db, ctx.clock() - ctx.config.gateway.event_retention_hours * HOUR, stop.signal)
     await pruneSessions(ctx, stop.signal)
-    await purgeMessages(ctx, stop.signal)
     await pruneAudit(ctx, stop.signal)
   }
   run(hourly)
   const timer = setInterval(() => run(hourly), HOUR).unref()
-  const unsubscribe = ctx.bus.subscribe(({ event }) => {
-    if (event.type === 'channel.deleted') run(() => purgeMessages(ctx, stop.signal))
-  })
   return {
     [Symbol.asyncDispose]: async () => {
       stop.abort()
       clearInterval(timer)
-      unsubscribe()
       await running
     },
   }

@@ -20,10 +20,11 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   log: ['lib', 'config'],
   events: ['lib'],
   db: ['lib', 'events', 'keys'],
+  jobs: ['lib', 'log', 'events', 'db'],
   http: ['lib', 'config', 'log', 'db'],
-  features: ['lib', 'config', 'keys', 'log', 'events', 'db', 'http', 'features'],
-  gateway: ['lib', 'config', 'log', 'events', 'db', 'http', 'features'],
-  cli: ['lib', 'config', 'keys', 'log', 'events', 'db', 'http', 'features', '#app', '#context'],
+  features: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'http', 'features'],
+  gateway: ['lib', 'config', 'log', 'events', 'db', 'jobs', 'http', 'features'],
+  cli: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'http', 'features', '#app', '#context'],
 }
 const folders = Object.keys(layers)
 

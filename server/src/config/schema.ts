@@ -26,6 +26,7 @@ export const SECTIONS = {
   accounts: 'Registration, passwords and the life of tokens.',
   gateway: 'WebSocket connections and what is kept for clients which reconnect.',
   audit: 'The record of what people with power did.',
+  jobs: 'Durable work in the background.',
   log: 'What is written to standard output.',
   metrics: 'The Prometheus endpoint `/metrics`.',
   compat: 'Switches for clients which expect other answers than the published API.',
@@ -194,6 +195,12 @@ export const SETTINGS = {
     description:
       'How long entries of the audit log are kept; 0 keeps them for ever. Only here: whoever can change the log ' +
       'through the API could hide what they did.',
+  }),
+
+  'jobs.concurrency': setting(integer(1, 256), {
+    env: 'PUFFERBLOW_JOBS_CONCURRENCY',
+    default: 16,
+    description: 'Background jobs which run at the same time.',
   }),
 
   'log.level': setting(oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), {

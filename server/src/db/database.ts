@@ -1,7 +1,9 @@
 import type { Compilable, Kysely } from 'kysely'
 import type { Bus } from '#events/bus.ts'
 import { isLogged, type DomainEvent } from '#events/events.ts'
+import type { Clock } from '#lib/clock.ts'
 import type { EventLog, Ticket } from './event-log.ts'
+import { insertJobs, type NewJob } from './job-queue.ts'
 import type { Tables } from './tables.ts'
 
 /** Committed data, for reading. */
@@ -20,6 +22,8 @@ export interface Tx extends Pick<
   later(query: Compilable): void
   /** Announces `event` once, and only if, the transaction has committed. */
   publish(event: DomainEvent): void
+  /** Leaves work to be done after the commit, by this or another process, even if this one ends in between. */
+  enqueue(job: NewJob): void
 }
 
 export type DialectName = 'sqlite' | 'postgres'
@@ -64,11 +68,13 @@ export class Database {
   readonly #engine: Engine
   readonly #log: EventLog
   readonly #bus: Bus
+  readonly #clock: Clock
 
-  constructor(engine: Engine, log: EventLog, bus: Bus) {
+  constructor(engine: Engine, log: EventLog, bus: Bus, clock: Clock) {
     this.#engine = engine
     this.#log = log
     this.#bus = bus
+    this.#clock = clock
     this.read = engine.read
     this.dialect = engine.dialect
   }
@@ -103,7 +109,12 @@ export class Database {
 
   async #draft<T>(connection: Kysely<Tables>, later: Later, work: (tx: Tx) => Promise<T>): Promise<Draft<T>> {
     const events: DomainEvent[] = []
-    const result = await new Handle().lend(work, { connection, later, events })
+    const jobs: NewJob[] = []
+    const result = await new Handle().lend(work, { connection, later, events, jobs })
+    if (jobs.length > 0) {
+      insertJobs(connection, later, jobs, this.#clock())
+      events.push({ type: 'jobs.enqueued' })
+    }
     const logged = events.filter(isLogged)
     const ticket = logged.length > 0 ? this.#log.append(connection, later, logged) : undefined
     return { result, events, ticket }
@@ -134,6 +145,7 @@ interface Means {
   readonly connection: Kysely<Tables>
   readonly later: Later
   readonly events: DomainEvent[]
+  readonly jobs: NewJob[]
 }
 
 /** Lends a connection for as long as the work on it lasts, and no longer: what comes late must not write. */
@@ -153,7 +165,7 @@ class Handle {
     }
   }
 
-  #transaction({ connection, later, events }: Means): Tx {
+  #transaction({ connection, later, events, jobs }: Means): Tx {
     const use = (): Kysely<Tables> => {
       if (!this.#open) throw new Error('this transaction is over')
       return connection
@@ -171,6 +183,10 @@ class Handle {
       publish: (event) => {
         use()
         events.push(event)
+      },
+      enqueue: (job) => {
+        use()
+        jobs.push(job)
       },
     }
   }

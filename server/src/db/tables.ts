@@ -1,3 +1,5 @@
+import type { Generated } from 'kysely'
+
 /**
  * The tables as code sees them. Ids are text, times integer milliseconds, flags 0 or 1, binary a `Uint8Array`,
  * on both databases. `migrations/` creates them.
@@ -16,6 +18,8 @@ export interface Tables {
   event: EventTable
   event_stream: EventStreamTable
   audit_entry: AuditEntryTable
+  job: JobTable
+  dead_letter: DeadLetterTable
 }
 
 export type Flag = 0 | 1
@@ -155,4 +159,43 @@ export interface AuditEntryTable {
   target_id: string
   /** JSON. */
   details: string
+}
+
+/** Work that is to be done, once, by whichever process takes it. Done work has no row. */
+export interface JobTable {
+  /** Counts up in the order of writing, which is the order within a queue. */
+  id: Generated<number>
+  type: string
+  /** JSON. */
+  payload: string
+  queue: string | null
+  key: string | null
+  state: JobState
+  /** Not before. */
+  run_at: number
+  /** How often it was begun: with the id it names one run, so that an overtaken one cannot finish it. */
+  runs: number
+  failures: number
+  last_error: string | null
+  /** Stream of the process that runs it. */
+  leased_by: number | null
+  /** When another process may take it, unless the one that runs it has said that it lives. */
+  leased_until: number | null
+  created_at: number
+}
+
+/** `parked`: behind another job of its queue, and not looked at until that one is over. */
+export type JobState = 'waiting' | 'parked' | 'running'
+
+/** A job that is not tried any more, until somebody says so. */
+export interface DeadLetterTable {
+  id: number
+  type: string
+  payload: string
+  queue: string | null
+  key: string | null
+  failures: number
+  reason: string
+  created_at: number
+  died_at: number
 }

@@ -54,6 +54,8 @@ export type TransientEvent =
   | { readonly type: 'user.changed'; readonly userId: string; readonly roles?: readonly string[] }
   /** What the operator set for the whole server changed: read it again. */
   | { readonly type: 'settings.changed' }
+  /** Durable work waits. */
+  | { readonly type: 'jobs.enqueued' }
   | {
       readonly type: 'user.status_changed'
       readonly userId: string

@@ -34,12 +34,14 @@ export class TestServer implements AsyncDisposable {
   readonly logLines: string[]
   readonly #people = new Map<string, Promise<Person>>()
   readonly #place: Place | undefined
+  readonly #clock: { offset: number }
 
   constructor(parts: {
     ctx: Context
     running: RunningServer
     secrets: Secrets
     logLines: string[]
+    clock: { offset: number }
     place?: Place
   }) {
     this.ctx = parts.ctx
@@ -48,6 +50,7 @@ export class TestServer implements AsyncDisposable {
     this.secrets = parts.secrets
     this.logLines = parts.logLines
     this.#place = parts.place
+    this.#clock = parts.clock
   }
 
   /** Somebody who is signed in; signs up under this name when first asked for. The first one owns the server. */
@@ -65,6 +68,12 @@ export class TestServer implements AsyncDisposable {
     const people: Person[] = []
     for (const name of names) people.push(await this.person(name))
     return people
+  }
+
+  /** Moves the clock of the server on and lets it see what is due now. Timers of the machine do not notice. */
+  passTime(ms: number): void {
+    this.#clock.offset += ms
+    this.ctx.jobs.wake()
   }
 
   /** Stops the server but keeps its data. */
@@ -94,15 +103,15 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     format: 'json',
     destination: { write: (line) => void logLines.push(line) },
   })
-  const { clock } = options
+  const { clock = { offset: 0 } } = options
   const ctx = await createContext({
     config,
     log,
     role: 'server',
-    ...(clock && { clock: () => Date.now() + clock.offset }),
+    clock: () => Date.now() + clock.offset,
   })
   const running = await listen(ctx, { originIsDefault: sources['server.public_origin'] === 'default' })
-  return new TestServer({ ctx, running, secrets, logLines, ...(!options.place && { place }) })
+  return new TestServer({ ctx, running, secrets, logLines, clock, ...(!options.place && { place }) })
 }
 
 /** An empty data folder and an empty database. */

@@ -1,4 +1,10 @@
-import { sql, type CreateTableBuilder, type Kysely, type RawBuilder } from 'kysely'
+import {
+  sql,
+  type ColumnDefinitionBuilder,
+  type CreateTableBuilder,
+  type Kysely,
+  type RawBuilder,
+} from 'kysely'
 import { SqliteAdapter } from 'kysely'
 
 /** Column types and table options that have the same meaning on SQLite and PostgreSQL. */
@@ -8,6 +14,8 @@ export interface Columns {
   /** 0 or 1. */
   readonly flag: 'integer' | 'smallint'
   readonly bytes: RawBuilder<unknown>
+  /** Makes an `integer` column the primary key, which the database counts up and never gives out twice. */
+  readonly counter: (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder
   /** Ends a table definition: SQLite checks column types only in STRICT tables. */
   readonly finish: Finish
   /**
@@ -26,6 +34,8 @@ export function columnsFor(db: Kysely<any>): Columns {
     integer: sqlite ? 'integer' : 'bigint',
     flag: sqlite ? 'integer' : 'smallint',
     bytes: sqlite ? sql`blob` : sql`bytea`,
+    counter: (column) =>
+      sqlite ? column.primaryKey().autoIncrement() : column.primaryKey().generatedAlwaysAsIdentity(),
     finish: (table) => (sqlite ? table.modifyEnd(sql`strict`) : table).execute(),
     finishClustered: (table) => (sqlite ? table.modifyEnd(sql`strict, without rowid`) : table).execute(),
   }

@@ -1,9 +1,11 @@
 import type { Migration } from 'kysely/migration'
 import * as core from './0001-core.ts'
+import * as jobs from './0002-jobs.ts'
 import * as roles from './0005-roles.ts'
 
 /** All migrations in order. A released one is never changed; a change is a new one. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-core': core,
+  '0002-jobs': jobs,
   '0005-roles': roles,
 }

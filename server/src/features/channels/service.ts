@@ -88,6 +88,7 @@ export async function deleteChannel(ctx: Deps, actor: Actor, channelId: string):
   await ctx.db.transact(async (tx) => {
     const { name } = await accessChannel(tx, actor, channelId)
     if (!(await markChannelDeleted(tx, channelId, ctx.clock()))) throw channelNotFound(channelId)
+    tx.enqueue({ type: 'messages.purge', payload: { channelId } })
     tx.publish({ type: 'channel.deleted', channelId })
     recordAudit(tx, {
       ...onChannel(ctx, actor, channelId, 'channel.deleted'),

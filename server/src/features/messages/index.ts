@@ -1,7 +1,7 @@
 export { MessageReader } from './content.ts'
+export { messageJobs } from './jobs.ts'
 export { markAsRead } from './mark.ts'
 export { RecentPages } from './recent-pages.ts'
-export { purgeMessages } from './purge.ts'
 export { messageRoutes } from './routes.ts'
 export { messageRefs } from './store.ts'
 export { messageFields } from './wire.ts'

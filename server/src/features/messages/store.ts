@@ -179,19 +179,20 @@ export async function readMessageIds(
   return rows.map(({ id }) => id)
 }
 
-/** Removes messages of deleted channels. @returns how many */
-export async function purgeDeletedChannels(tx: Tx, limit: number): Promise<number> {
-  const doomed = await tx
-    .selectFrom('message')
-    .innerJoin('channel', 'channel.id', 'message.channel_id')
-    .select('message.id')
-    .where('channel.deleted_at', 'is not', null)
-    .limit(limit)
-    .execute()
-  if (doomed.length === 0) return 0
-  const ids = doomed.map(({ id }) => id)
-  await tx.deleteFrom('message').where('id', 'in', ids).execute()
-  return ids.length
+/** Removes messages of a channel, oldest first. @returns how many */
+export async function deleteMessages(tx: Tx, channelId: string, limit: number): Promise<number> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('message')
+    .where('id', 'in', ({ selectFrom }) =>
+      selectFrom('message').select('id').where('channel_id', '=', channelId).orderBy('seq').limit(limit),
+    )
+    .executeTakeFirstOrThrow()
+  return Number(numDeletedRows)
+}
+
+/** Forgets how far a channel was read. */
+export async function deleteReadStates(tx: Tx, channelId: string): Promise<void> {
+  await tx.deleteFrom('read_state').where('channel_id', '=', channelId).execute()
 }
 
 function living(db: Db) {

@@ -1,0 +1,17 @@
+import type { Context } from '#context'
+import { deleteMessages, deleteReadStates } from './store.ts'
+
+/** Few enough that others get their turn in between. */
+const BATCH = 200
+
+/** Does the durable work of this feature. */
+export function messageJobs(ctx: Pick<Context, 'db' | 'jobs'>): void {
+  ctx.jobs.handle('messages.purge', async ({ channelId }, { signal }) => {
+    let removed: number
+    do {
+      signal.throwIfAborted()
+      removed = await ctx.db.transact((tx) => deleteMessages(tx, channelId, BATCH))
+    } while (removed === BATCH)
+    await ctx.db.transact((tx) => deleteReadStates(tx, channelId))
+  })
+}
