@@ -41,7 +41,11 @@ async function administer(statement: string): Promise<void> {
 async function schemaOf(engine: Engine): Promise<unknown[]> {
   const queries =
     engine.dialect === 'sqlite'
-      ? [sql`select type, name, sql from sqlite_schema where tbl_name not like 'kysely%' order by name`]
+      ? [
+          // SQLite makes sqlite_sequence by itself, for the first counter, and never removes it.
+          sql`select type, name, sql from sqlite_schema
+              where tbl_name not like 'kysely%' and tbl_name != 'sqlite_sequence' order by name`,
+        ]
       : [
           sql`select table_name, column_name, data_type, is_nullable, column_default
               from information_schema.columns

