@@ -11,6 +11,7 @@ import { authRoutes } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
+import { nodeAuthRoutes } from '#features/node-auth/index.ts'
 import { acceptSockets, gatewayRoutes, Hub } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { createHttpServer } from '#http/server.ts'
@@ -95,6 +96,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
     bodyOn204: ctx.config.compat.upstream_client,
   })
   authRoutes(api, ctx)
+  nodeAuthRoutes(api, ctx)
   accountRoutes(api, ctx)
   channelRoutes(api, ctx)
   messageRoutes(api, ctx)

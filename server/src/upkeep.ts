@@ -3,6 +3,7 @@ import type { Context } from '#context'
 import { pruneEvents } from '#db/prune-events.ts'
 import { pruneAudit } from '#features/audit/index.ts'
 import { deleteOldSessions } from '#features/auth/index.ts'
+import { pruneNodeSessions } from '#features/node-auth/index.ts'
 
 const HOUR = 3600 * 1000
 const BATCH = 500
@@ -23,6 +24,7 @@ export function startUpkeep(ctx: Context): AsyncDisposable {
     await ctx.keyring.rotate()
     await pruneEvents(ctx.db, ctx.clock() - ctx.config.gateway.event_retention_hours * HOUR, stop.signal)
     await pruneSessions(ctx, stop.signal)
+    await pruneNodeSessions(ctx, stop.signal)
     await pruneAudit(ctx, stop.signal)
   }
   run(hourly)

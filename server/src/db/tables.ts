@@ -20,6 +20,8 @@ export interface Tables {
   audit_entry: AuditEntryTable
   job: JobTable
   dead_letter: DeadLetterTable
+  node_challenge: NodeChallengeTable
+  node_session: NodeSessionTable
 }
 
 export type Flag = 0 | 1
@@ -198,4 +200,31 @@ export interface DeadLetterTable {
   reason: string
   created_at: number
   died_at: number
+}
+
+/** What a node was asked to sign. Its account session must stand as long. */
+export interface NodeChallengeTable {
+  id: string
+  session_id: string
+  node_id: string
+  /** The key that must sign it, if the client said so when it asked. */
+  node_public_key: string | null
+  nonce: string
+  expires_at: number
+  consumed_at: number | null
+}
+
+/** A session delegated to a node. It counts only while the account session that it came from does. */
+export interface NodeSessionTable {
+  id: string
+  session_id: string
+  node_id: string
+  node_public_key: string
+  /** How the node proved itself: `ed25519`, or `hmac` with a token of its person. */
+  proof: string
+  /** SHA-256, hex. */
+  token_hash: string
+  created_at: number
+  expires_at: number
+  ended_at: number | null
 }

@@ -13,6 +13,7 @@ const SECRET_KEYS = new Set([
   'shared_secret',
   'session_token',
   'challenge_signature',
+  'challenge_nonce',
   'master_key',
 ])
 

@@ -2,10 +2,12 @@ import type { Migration } from 'kysely/migration'
 import * as core from './0001-core.ts'
 import * as jobs from './0002-jobs.ts'
 import * as roles from './0005-roles.ts'
+import * as dms from './0007-dms.ts'
 
 /** All migrations in order. A released one is never changed; a change is a new one. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-core': core,
   '0002-jobs': jobs,
   '0005-roles': roles,
+  '0007-dms': dms,
 }

@@ -1,6 +1,7 @@
 import type { Context } from '#context'
 import type { StatusSource, UserStatus } from '#events/events.ts'
 import { endSessions } from '#features/auth/index.ts'
+import { endNodeSessions } from '#features/node-auth/index.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest, conflict, invalidField, unauthorized } from '#http/errors.ts'
 import { characterCount, cleanText } from '#lib/text.ts'
@@ -67,7 +68,7 @@ async function rename(ctx: Deps, actor: Actor, input: string): Promise<void> {
   )
 }
 
-/** Every other session of the person ends: whoever knew the old password is out. */
+/** Every other session of the person ends, and every node session: whoever knew the old password is out. */
 async function changePassword(
   ctx: Deps,
   actor: Actor,
@@ -83,6 +84,7 @@ async function changePassword(
     const change = { password_hash: passwordHash, updated_at: ctx.clock() }
     if (!(await updateUserWithPassword(tx, checked, change))) throw wrong
     await endSessions(ctx, tx, actor.userId, { except: actor.sessionId }, 'password changed')
+    await endNodeSessions(ctx, tx, actor.userId)
   })
 }
 
