@@ -15,6 +15,8 @@ import { JobMetrics } from '#jobs/metrics.ts'
 import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
 import type { Log } from '#log/log.ts'
+import { Media } from '#media/media.ts'
+import { Scanner } from '#media/scanner.ts'
 
 /** What this server is called from outside. */
 export interface Instance {
@@ -45,6 +47,8 @@ export interface Context extends AsyncDisposable {
   readonly recentPages: RecentPages
   readonly metrics: Metrics
   readonly jobs: Jobs
+  readonly media: Media
+  readonly scanner: Scanner
 }
 
 export interface ContextOptions {
@@ -86,6 +90,12 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const passwords = new Passwords(config.accounts)
   const authenticator = new Authenticator({ config, keyring, clock, instance, db, bus })
   const settings = await Settings.open(db.read)
+  const media = cleanup.use(
+    new Media(config.media, (error) => log.error({ err: error }, 'a picture could not be decoded')),
+  )
+  const scanner = new Scanner(config.storage, (error) =>
+    log.error({ err: error }, 'a file could not be scanned for viruses'),
+  )
   bus.subscribe(({ event }) => {
     if (event.type !== 'settings.changed') return
     settings
@@ -119,6 +129,8 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     recentPages: new RecentPages(),
     metrics,
     jobs,
+    media,
+    scanner,
     [Symbol.asyncDispose]: async () => {
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()

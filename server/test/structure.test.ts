@@ -21,8 +21,9 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   events: ['lib'],
   db: ['lib', 'events', 'keys'],
   jobs: ['lib', 'log', 'events', 'db'],
+  media: ['lib', 'config'],
   http: ['lib', 'config', 'log', 'db'],
-  features: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'http', 'features'],
+  features: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'media', 'http', 'features'],
   gateway: ['lib', 'config', 'log', 'events', 'db', 'jobs', 'http', 'features'],
   cli: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'http', 'features', '#app', '#context'],
 }

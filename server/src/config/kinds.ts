@@ -103,6 +103,19 @@ export function databaseUrl(): Kind<string> {
   )
 }
 
+/** Where a virus scanner listens. The empty text stands for none. */
+export function clamdAddress(): Kind<string> {
+  return text(
+    'unix:<absolute path> or tcp:<host>:<port>',
+    (value) => value === '' || /^unix:\/[^\0]+$/.test(value) || isTcpAddress(value),
+  )
+}
+
+function isTcpAddress(value: string): boolean {
+  const port = /^tcp:[^/?#@\s]+:(\d{1,5})$/.exec(value)?.[1]
+  return port !== undefined && URL.canParse(value.replace('tcp:', 'tcp://')) && Number(port) > 0
+}
+
 function isHost(value: string): boolean {
   if (isIP(value) !== 0) return !value.includes('%')
   // The URL parser takes a name whose last part is a number for an address, and refuses it when it is a bad one.

@@ -1,5 +1,5 @@
-import { addressBlock, corsOrigin, databaseUrl, flag, host, integer, listOf, oneOf } from './kinds.ts'
-import { optional, text, webOrigin, type Kind } from './kinds.ts'
+import { addressBlock, clamdAddress, corsOrigin, databaseUrl, flag, host, integer } from './kinds.ts'
+import { listOf, oneOf, optional, text, webOrigin, type Kind } from './kinds.ts'
 
 /** One setting: what it may hold, where it comes from and what it is for. */
 export interface Setting<T = unknown> {
@@ -27,6 +27,8 @@ export const SECTIONS = {
   gateway: 'WebSocket connections and what is kept for clients which reconnect.',
   audit: 'The record of what people with power did.',
   jobs: 'Durable work in the background.',
+  storage: 'Files that people send.',
+  media: 'Decoding of pictures, which happens in processes of its own.',
   log: 'What is written to standard output.',
   metrics: 'The Prometheus endpoint `/metrics`.',
   compat: 'Switches for clients which expect other answers than the published API.',
@@ -201,6 +203,54 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_JOBS_CONCURRENCY',
     default: 16,
     description: 'Background jobs which run at the same time.',
+  }),
+
+  'storage.clamav': setting(clamdAddress(), {
+    env: 'PUFFERBLOW_STORAGE_CLAMAV',
+    default: '',
+    description: 'Where ClamAV listens, `unix:<path>` or `tcp:<host>:<port>`. Empty: files are not scanned.',
+  }),
+  'storage.clamav_required': setting(flag(), {
+    env: 'PUFFERBLOW_STORAGE_CLAMAV_REQUIRED',
+    default: true,
+    description: 'Whether a file is refused when ClamAV does not answer. Otherwise it is taken unscanned.',
+  }),
+  'storage.clamav_timeout_seconds': setting(integer(1, 600), {
+    env: 'PUFFERBLOW_STORAGE_CLAMAV_TIMEOUT_SECONDS',
+    default: 60,
+    description: 'How long ClamAV may be silent while it scans a file.',
+  }),
+
+  'media.processes': setting(integer(1, 32), {
+    env: 'PUFFERBLOW_MEDIA_PROCESSES',
+    default: 1,
+    description: 'Pictures decoded at the same time, each in a process of its own with low priority.',
+  }),
+  'media.queue': setting(integer(0, 10_000), {
+    env: 'PUFFERBLOW_MEDIA_QUEUE',
+    default: 64,
+    description:
+      'Pictures which may wait to be decoded; beyond that, uploads of pictures are refused with 503.',
+  }),
+  'media.timeout_seconds': setting(integer(1, 300), {
+    env: 'PUFFERBLOW_MEDIA_TIMEOUT_SECONDS',
+    default: 20,
+    description: 'A picture which takes longer to decode is refused, and its process is killed.',
+  }),
+  'media.memory_mb': setting(integer(128, 65_536), {
+    env: 'PUFFERBLOW_MEDIA_MEMORY_MB',
+    default: 512,
+    description: 'A process which takes more memory than this (in MiB) is killed, and its picture refused.',
+  }),
+  'media.max_megapixels': setting(integer(1, 1000), {
+    env: 'PUFFERBLOW_MEDIA_MAX_MEGAPIXELS',
+    default: 64,
+    description: 'Pictures of more million pixels are refused before they are decoded.',
+  }),
+  'media.max_frames': setting(integer(1, 100_000), {
+    env: 'PUFFERBLOW_MEDIA_MAX_FRAMES',
+    default: 1000,
+    description: 'Moving pictures of more frames are refused.',
   }),
 
   'log.level': setting(oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), {
