@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { sniff } from './sniff.ts'
+import { sniff, SNIFF_BYTES } from './sniff.ts'
 
 const latin = (text: string): Buffer => Buffer.from(text, 'latin1')
 const typeOf = (bytes: Uint8Array | string, name?: string): string =>
@@ -172,6 +172,12 @@ test('a name chooses only among what the content allows', () => {
 test('a file that is two things is what its first bytes are', () => {
   expect(typeOf('GIF89a/*....*/=1;alert(1)//', 'x.js')).toBe('image/gif')
   expect(typeOf('%PDF-1.4\n<html><script>alert(1)</script>', 'x.html')).toBe('application/pdf')
+})
+
+test('only the first bytes count, however many there are', () => {
+  const text = Buffer.concat([Buffer.alloc(SNIFF_BYTES, 'a'), Buffer.from([0, 1, 2])])
+  expect(typeOf(text)).toBe('text/plain')
+  expect(typeOf(text.subarray(1))).toBe('application/octet-stream')
 })
 
 test('any bytes get an answer', () => {
