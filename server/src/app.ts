@@ -12,6 +12,7 @@ import { channelRoutes } from '#features/channels/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { nodeAuthRoutes } from '#features/node-auth/index.ts'
+import { roleRoutes } from '#features/roles/index.ts'
 import { acceptSockets, gatewayRoutes, Hub } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { createHttpServer } from '#http/server.ts'
@@ -100,6 +101,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   accountRoutes(api, ctx)
   channelRoutes(api, ctx)
   messageRoutes(api, ctx)
+  roleRoutes(api, ctx)
   auditRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
   gatewayRoutes(api)

@@ -12,6 +12,7 @@ import { createServerId, Metrics, readServerId, Settings } from '#features/insta
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { Jobs } from '#jobs/jobs.ts'
 import { JobMetrics } from '#jobs/metrics.ts'
+import { Roles } from '#features/roles/index.ts'
 import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
 import type { Log } from '#log/log.ts'
@@ -40,6 +41,7 @@ export interface Context extends AsyncDisposable {
   readonly keyring: Keyring
   readonly settings: Settings
   readonly instance: Instance
+  readonly roles: Roles
   readonly authenticator: Authenticator
   readonly passwords: Passwords
   readonly profiles: Profiles
@@ -86,9 +88,11 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const messages = new MessageReader(keyring, (messageId, cause) =>
     log.error({ message_id: messageId, err: cause }, 'a message cannot be decrypted'),
   )
-  const profiles = new Profiles({ db, bus })
+  // First among those who listen: the others look roles up when they are told of a change.
+  const roles = await Roles.open({ db, bus })
+  const profiles = new Profiles({ db, bus, roles })
   const passwords = new Passwords(config.accounts)
-  const authenticator = new Authenticator({ config, keyring, clock, instance, db, bus })
+  const authenticator = new Authenticator({ config, keyring, clock, instance, db, bus, roles })
   const settings = await Settings.open(db.read)
   const media = cleanup.use(
     new Media(config.media, (error) => log.error({ err: error }, 'a picture could not be decoded')),
@@ -122,6 +126,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     keyring,
     settings,
     instance,
+    roles,
     authenticator,
     passwords,
     profiles,
@@ -134,6 +139,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     [Symbol.asyncDispose]: async () => {
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()
+      roles[Symbol.dispose]()
       await resources.disposeAsync()
     },
   }

@@ -72,7 +72,7 @@ function listCommand(): Command {
 
 async function list(options: JsonOption, command: Command): Promise<void> {
   const loaded = loadCommandConfig(dataDirOf(command))
-  const accounts = await withCommandContext(loaded, (ctx) => listAccounts(ctx.db.read))
+  const accounts = await withCommandContext(loaded, (ctx) => listAccounts(ctx))
   if (options.json) return printJson(accounts.map(accountJson))
   printTable(
     ['NAME', 'ROLES', 'CREATED', 'LAST SEEN', 'ID'],

@@ -22,6 +22,9 @@ export interface Tables {
   dead_letter: DeadLetterTable
   node_challenge: NodeChallengeTable
   node_session: NodeSessionTable
+  role: RoleTable
+  role_list: RoleListTable
+  channel_override: ChannelOverrideTable
 }
 
 export type Flag = 0 | 1
@@ -100,6 +103,8 @@ export interface ChannelTable {
   last_seq: number
   /** Counts deleted messages: with `last_seq` it tells whether what was read of the channel is still current. */
   changes: number
+  /** Counts changes of overrides and of `is_private`; 0 while the channel has never had an override. */
+  access_revision: number
   created_by: string | null
   created_at: number
   updated_at: number
@@ -227,4 +232,34 @@ export interface NodeSessionTable {
   created_at: number
   expires_at: number
   ended_at: number | null
+}
+
+/** A custom role; the built-in ones are in the code. */
+export interface RoleTable {
+  id: string
+  name: string
+  /** JSON: ids of rights. */
+  rights: string
+  /** Above 0: higher than moderator. Below 0: lower. */
+  position: number
+  created_at: number
+  updated_at: number
+}
+
+/** One row, which everything that changes or assigns roles locks first. */
+export interface RoleListTable {
+  id: 1
+  version: number
+}
+
+/** What a channel says about a role or a person, beside the rights they have on the whole server. */
+export interface ChannelOverrideTable {
+  channel_id: string
+  subject_type: 'role' | 'member'
+  subject_id: string
+  /** JSON: ids of rights. */
+  allow: string
+  /** JSON: ids of rights. */
+  deny: string
+  updated_at: number
 }

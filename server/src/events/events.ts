@@ -31,7 +31,26 @@ export interface ChannelFacts {
   readonly createdAt: number
 }
 
-export type ChannelType = 'text' | 'voice' | 'mixed'
+/** A custom role as events carry it. Built-in roles never change. */
+export interface RoleFacts {
+  readonly id: string
+  readonly name: string
+  readonly rights: readonly string[]
+  /** Above 0: higher than moderator. Below 0: lower. The greater, the higher. */
+  readonly position: number
+}
+
+/** What one channel says about a role or a person, beside the rights they have on the whole server. */
+export interface OverrideFacts {
+  readonly subjectType: 'role' | 'member'
+  readonly subjectId: string
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+}
+
+/** Types of channels that people make and lists show. */
+export const channelTypes = ['text', 'voice', 'mixed'] as const
+export type ChannelType = (typeof channelTypes)[number]
 export type UserStatus = 'online' | 'idle' | 'afk' | 'dnd' | 'offline'
 
 export type LoggedEvent =
@@ -43,6 +62,8 @@ export type LoggedEvent =
       readonly seq: number
     }
   | { readonly type: 'channel.created'; readonly channel: ChannelFacts }
+  /** Its name, whether it is private, or its overrides changed. */
+  | { readonly type: 'channel.updated'; readonly channel: ChannelFacts }
   | { readonly type: 'channel.deleted'; readonly channelId: string }
   | { readonly type: 'channel.member_added'; readonly channel: ChannelFacts; readonly userId: string }
   | { readonly type: 'channel.member_removed'; readonly channelId: string; readonly userId: string }
@@ -52,6 +73,23 @@ export type TransientEvent =
   | { readonly type: 'session.ended'; readonly userId: string; readonly sessionIds: readonly string[] }
   /** Name, profile or roles changed: remembered copies are stale. `roles` are the new ones, if it was those. */
   | { readonly type: 'user.changed'; readonly userId: string; readonly roles?: readonly string[] }
+  /** All custom roles as they are now. An event of a lower version is older and says nothing. */
+  | {
+      readonly type: 'roles.changed'
+      readonly version: number
+      readonly roles: readonly RoleFacts[]
+      /** Roles that are gone: what channels said about them is gone too. */
+      readonly removed: readonly string[]
+    }
+  /** Who may see or use a channel changed. An event of a lower revision is older and says nothing. */
+  | {
+      readonly type: 'channel.access_changed'
+      readonly channel: ChannelFacts
+      readonly revision: number
+      readonly overrides: readonly OverrideFacts[]
+      /** Who became a member by the same act, and so still sees the channel. */
+      readonly member?: string
+    }
   /** What the operator set for the whole server changed: read it again. */
   | { readonly type: 'settings.changed' }
   /** Durable work waits. */
@@ -82,6 +120,7 @@ const loggedTypes: ReadonlySet<string> = new Set<LoggedEvent['type']>([
   'message.sent',
   'message.deleted',
   'channel.created',
+  'channel.updated',
   'channel.deleted',
   'channel.member_added',
   'channel.member_removed',
@@ -97,6 +136,7 @@ export function channelOf(event: LoggedEvent): string {
     case 'message.sent':
       return event.message.channelId
     case 'channel.created':
+    case 'channel.updated':
     case 'channel.member_added':
       return event.channel.id
     default:

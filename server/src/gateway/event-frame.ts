@@ -28,6 +28,8 @@ export function eventJson(
       })
     case 'channel.created':
       return json({ type: 'channel_created', ...channelFields(event.channel), cursor })
+    case 'channel.updated':
+      return json({ type: 'channel_updated', ...channelFields(event.channel), cursor })
     case 'channel.deleted':
       return json({ type: 'channel_deleted', channel_id: event.channelId, cursor })
     case 'channel.member_added':
@@ -62,6 +64,25 @@ export function eventJson(
     default:
       return undefined
   }
+}
+
+/** To somebody who saw a channel until now. */
+export function hiddenJson(channelId: string): string {
+  return json({ type: 'channel_hidden', channel_id: channelId })
+}
+
+/** To somebody who sees a channel from now on. */
+export function shownJson(channel: ChannelFacts): string {
+  return json({ type: 'channel_shown', ...channelFields(channel) })
+}
+
+export function rolesJson(userId: string, roleIds: readonly string[]): string {
+  return json({ type: 'user_roles_changed', user_id: userId, roles_ids: roleIds })
+}
+
+/** That roles are not what they were: clients load them when they need them. */
+export function roleListJson(version: number): string {
+  return json({ type: 'roles_changed', version })
 }
 
 function channelFields(channel: ChannelFacts): object {

@@ -8,7 +8,7 @@ import { HttpError } from '#http/errors.ts'
 import { Audience, type Viewer } from './audience.ts'
 import { CloseCode, Connection } from './connection.ts'
 import { advance, formatCursor, logMark, type Cursor } from './cursor.ts'
-import { eventJson } from './event-frame.ts'
+import { eventJson, hiddenJson, roleListJson, rolesJson, shownJson } from './event-frame.ts'
 import { pingFrame, pongFrame, textFrame } from './frame.ts'
 import { Incoming } from './incoming.ts'
 import { Presence } from './presence.ts'
@@ -41,7 +41,7 @@ export class Hub implements AsyncDisposable {
 
   private constructor(ctx: Context) {
     this.#ctx = ctx
-    this.#audience = new Audience(ctx.db)
+    this.#audience = new Audience(ctx)
     this.#presence = new Presence(ctx, (change) => this.#showStatus(change))
     this.#mark = logMark(ctx.instance.serverId)
     this.#cursor = new Map([[ctx.eventLog.stream, ctx.eventLog.head]])
@@ -71,7 +71,7 @@ export class Hub implements AsyncDisposable {
     { actor, channelId, resume }: Admission,
     upgrade: () => { socket: WebSocket; stream: Duplex } | undefined,
   ): Promise<void> {
-    const viewer = await this.#audience.enter(actor.userId, actor.rights)
+    const viewer = await this.#audience.enter(actor.userId, actor.roles)
     let connection: Connection | undefined
     try {
       // Counted here, where nothing can come between this and the socket.
@@ -139,8 +139,14 @@ export class Hub implements AsyncDisposable {
   /** The session may have ended, or lost the channel, while its socket was opening. */
   async #recheck(connection: Connection, viewer: Viewer): Promise<void> {
     try {
-      viewer.rights = (await this.#ctx.authenticator.check(connection.sessionId)).rights
-      this.#closeBlind(connection.userId)
+      let changes: number
+      let actor: Actor
+      do {
+        changes = viewer.changes
+        actor = await this.#ctx.authenticator.check(connection.sessionId)
+      } while (changes !== viewer.changes)
+      this.#audience.setRoles(viewer.userId, actor.roles)
+      this.#closeBlind(viewer)
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
       connection.close(CloseCode.policy, 'the session has ended')
@@ -204,12 +210,15 @@ export class Hub implements AsyncDisposable {
 
   #show({ event, position }: Published, author: Parameters<typeof eventJson>[2]): void {
     if (position) this.#cursor = advance(this.#cursor, position)
+    if (event.type === 'channel.access_changed') return this.#showAccess(event)
     this.#audience.follow(event)
     switch (event.type) {
       case 'session.ended':
         return this.#endSessions(event.userId, new Set(event.sessionIds))
       case 'user.changed':
-        return this.#closeBlind(event.userId)
+        return this.#showRoles(event)
+      case 'roles.changed':
+        return this.#showRoleList(event)
       case 'user.status_changed':
         return this.#presence.announce(event, this.size)
       default:
@@ -240,7 +249,7 @@ export class Hub implements AsyncDisposable {
           if (connection.channelId === undefined || connection.channelId === event.channelId)
             write(connection)
         })
-        this.#closeBlind(event.userId)
+        this.#closeBlind(this.#audience.viewer(event.userId))
         break
       case 'channel.deleted':
         this.#audience.forEach(event.channelId, write)
@@ -257,6 +266,7 @@ export class Hub implements AsyncDisposable {
         this.#audience.forEach(event.channelId, write)
         break
       case 'channel.created':
+      case 'channel.updated':
       case 'channel.member_added':
         this.#audience.forEach(event.channel.id, write)
         break
@@ -277,9 +287,45 @@ export class Hub implements AsyncDisposable {
     }
   }
 
+  /** Tells those from whom a channel is hidden from now on, and those to whom it is new. */
+  #showAccess(event: Extract<DomainEvent, { type: 'channel.access_changed' }>): void {
+    const { channel } = event
+    const before = this.#audience.viewersOf(channel.id)
+    this.#audience.follow(event)
+    const after = this.#audience.viewersOf(channel.id)
+    const hidden = textFrame(hiddenJson(channel.id))
+    for (const viewer of before.difference(after)) {
+      this.#writeTo(viewer, hidden, channel.id)
+      this.#closeBlind(viewer)
+    }
+    const shown = textFrame(shownJson(channel))
+    for (const viewer of after.difference(before)) this.#writeTo(viewer, shown, channel.id)
+  }
+
+  /** Tells about somebody's new roles, and takes from them what these do not show. */
+  #showRoles(event: Extract<DomainEvent, { type: 'user.changed' }>): void {
+    if (!event.roles) return
+    const frame = textFrame(rolesJson(event.userId, event.roles))
+    for (const connection of this.#audience.connections) connection.write(frame)
+    this.#closeBlind(this.#audience.viewer(event.userId))
+  }
+
+  #showRoleList(event: Extract<DomainEvent, { type: 'roles.changed' }>): void {
+    const frame = textFrame(roleListJson(event.version))
+    for (const connection of this.#audience.connections) {
+      connection.write(frame)
+      if (connection.channelId !== undefined) this.#closeBlind(this.#audience.viewer(connection.userId))
+    }
+  }
+
+  #writeTo(viewer: Viewer, frame: Buffer, channelId: string): void {
+    for (const connection of viewer.connections) {
+      if (connection.channelId === undefined || connection.channelId === channelId) connection.write(frame)
+    }
+  }
+
   /** Closes sockets for a single channel that their person may not see any more. */
-  #closeBlind(userId: string): void {
-    const viewer = this.#audience.viewer(userId)
+  #closeBlind(viewer: Viewer | undefined): void {
     for (const connection of viewer?.connections ?? []) {
       if (connection.channelId === undefined || this.#audience.maySee(viewer!, connection.channelId)) continue
       connection.close(CloseCode.policy, 'access to the channel was lost')

@@ -102,6 +102,7 @@ async function restoreOne(
       return tombstone && { type: 'message.deleted', channelId, messageId: ref!, seq: tombstone.seq }
     }
     case 'channel.created':
+    case 'channel.updated':
     case 'channel.member_added': {
       const channel = await db
         .selectFrom('channel')
@@ -110,9 +111,8 @@ async function restoreOne(
         .executeTakeFirst()
       if (!channel) return undefined
       const facts = factsOf(channel)
-      return ref === null
-        ? { type: 'channel.created', channel: facts }
-        : { type: 'channel.member_added', channel: facts, userId: ref }
+      if (row.type === 'channel.member_added') return { type: row.type, channel: facts, userId: ref! }
+      return { type: row.type === 'channel.created' ? row.type : 'channel.updated', channel: facts }
     }
     case 'channel.deleted':
       return { type: 'channel.deleted', channelId }

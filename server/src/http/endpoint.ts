@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import type { Access, Actor, Authenticate, Bucket } from './access.ts'
-import { forbidden, invalidField, unauthorized } from './errors.ts'
+import { demand, type Access, type Actor, type Authenticate, type Bucket } from './access.ts'
+import { invalidField, unauthorized } from './errors.ts'
 import { readForm } from './form.ts'
 import { parseInput } from './input.ts'
 import { OpenApi } from './openapi.ts'
@@ -130,8 +130,7 @@ export class Api {
     if (token === undefined) throw unauthorized()
     const actor = await this.#authenticate(token)
     request.actor = actor
-    if (access !== 'user' && !actor.rights.has(access))
-      throw forbidden(`This needs the privilege '${access}'`)
+    if (access !== 'user') demand(actor, access)
     return actor
   }
 

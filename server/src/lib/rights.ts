@@ -18,8 +18,49 @@ export const rightsByCategory = {
   ],
   moderation: ['ban_users', 'mute_users', 'moderate_content', 'view_audit_logs', 'manage_blocked_ips'],
   storage_management: ['upload_files', 'delete_files', 'view_files'],
+  voice: ['connect', 'speak', 'video', 'priority_speaker', 'mute_members'],
 } as const
 
 export type Right = (typeof rightsByCategory)[keyof typeof rightsByCategory][number]
 
 export const allRights: readonly Right[] = Object.values(rightsByCategory).flat()
+
+/** Rights about what happens in a channel. Overrides of a channel can allow and deny these, and no others. */
+export const channelRights = [
+  'view_messages',
+  'send_messages',
+  'upload_files',
+  'delete_messages',
+  'edit_messages',
+  'moderate_content',
+  'edit_channels',
+  'manage_channel_users',
+  'connect',
+  'speak',
+  'video',
+  'priority_speaker',
+  'mute_members',
+] as const satisfies readonly Right[]
+
+/** What somebody is kept from while they are timed out: everything by which they reach others. */
+export const rightsToSpeak: ReadonlySet<Right> = new Set<Right>([
+  'send_messages',
+  'upload_files',
+  'connect',
+  'speak',
+  'video',
+  'priority_speaker',
+])
+
+/** What the participants of a direct conversation may do there, if their roles say so. Nobody presides over it. */
+export const rightsInDirect: ReadonlySet<Right> = new Set<Right>([
+  'send_messages',
+  'upload_files',
+  'connect',
+  'speak',
+  'video',
+])
+
+export function isRight(id: string): id is Right {
+  return (allRights as readonly string[]).includes(id)
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { replaceRoles } from '#features/accounts/index.ts'
+import { replaceRoles } from '#features/roles/index.ts'
 import { request } from '#test/http.ts'
 import type { Person } from '#test/person.ts'
 import { startServer, type TestServer } from '#test/server.ts'
@@ -181,9 +181,12 @@ test('a role that may not send any more cannot send, from that moment', async ()
   const [owner, ann] = await three(server)
   const channel = await owner.createChannel('general')
   await ann.send(channel, 'yes')
-  await setRoles(server, ann, [])
+  await owner.post('/api/v1/system/roles', { role_name: 'reader', privileges_ids: ['view_messages'] })
+  await setRoles(server, ann, ['reader'])
   expect((await ann.post(`/api/v1/channels/${channel}/send_message`, { message: 'no' })).status).toBe(403)
-  expect(await owner.load(channel)).toEqual(['yes'])
+  expect(await ann.load(channel)).toEqual(['yes'])
+  await setRoles(server, ann, [])
+  expect((await ann.get(`/api/v1/channels/${channel}/load_messages`)).status).toBe(404)
 })
 
 describe('when a session ends its sockets are closed with 1008, and only those', () => {

@@ -38,7 +38,7 @@ function operationsOnChannels(server: TestServer): Operation[] {
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 
 /** What to put into the fields of a request. A field that is not known here must be added when a route needs it. */
-function valuesFor(ids: { message: string; user: string }): Record<string, string | undefined> {
+function valuesFor(ids: { message: string; user: string }): Record<string, unknown> {
   return {
     auth_token: undefined,
     message: 'let me in',
@@ -51,6 +51,12 @@ function valuesFor(ids: { message: string; user: string }): Record<string, strin
     before: undefined,
     after: undefined,
     around: ids.message,
+    channel_name: 'renamed',
+    is_private: false,
+    allow: ['send_messages'],
+    deny: ['view_messages'],
+    subject_type: 'role',
+    subject_id: 'user',
   }
 }
 
@@ -58,18 +64,22 @@ async function attempt(
   person: Person,
   { method, path, fields, inBody }: Operation,
   channel: string,
-  values: Record<string, string | undefined>,
+  values: Record<string, unknown>,
 ): Promise<Answer> {
-  for (const field of fields) {
+  const places = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
+  for (const field of [...fields, ...places.filter((name) => name !== 'channel_id')]) {
     if (!(field in values))
       throw new Error(`${method} ${path} has a new field ${field}: give it a value here`)
   }
   const given = Object.fromEntries(
     fields.flatMap((field) => (values[field] === undefined ? [] : [[field, values[field]]])),
   )
-  return request(person.server, method, path.replace('{channel_id}', channel), {
+  const address = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    name === 'channel_id' ? channel : String(values[name]),
+  )
+  return request(person.server, method, address, {
     token: person.token,
-    ...(inBody ? { json: given } : { query: given }),
+    ...(inBody ? { json: given } : { query: given as Record<string, string> }),
   })
 }
 
@@ -101,7 +111,7 @@ test('on every route, a channel one is not in answers like one that does not exi
       const removed = await attempt(mallory, operation, deleted, valuesFor({ message: gone, user }))
       expect(visible(real, hidden), name).toEqual(visible(missing, UNKNOWN))
       expect(visible(real, hidden), name).toEqual(visible(removed, deleted))
-      // Rights are asked before the channel: who may not manage any channel learns nothing of this one.
+      // Rights of the whole server are asked before the channel: who lacks them learns nothing of this one.
       expect([403, 404], name).toContain(real.status)
       if (real.status === 404) expect(real.body).toEqual({ detail: `Channel not found: '${hidden}'` })
       expect(real.text).not.toContain('secret')

@@ -4,9 +4,16 @@ import type { UserTable } from '#db/tables.ts'
 import { recordAudit } from '#features/audit/index.ts'
 import { endSessions } from '#features/auth/index.ts'
 import { claimOwnership } from '#features/instance/index.ts'
-import { inRankOrder, type BuiltInRole } from '#features/roles/index.ts'
-import { conflict, notFound } from '#http/errors.ts'
-import { findUserByName, listUsers, lockOwners, replaceRoles, rolesByUser, updateUser } from './store.ts'
+import {
+  lockOwners,
+  lockRoleList,
+  replaceRoles,
+  rolesByUser,
+  rolesOf,
+  type RoleList,
+} from '#features/roles/index.ts'
+import { conflict, invalidField, notFound } from '#http/errors.ts'
+import { findUserByName, listUsers, updateUser } from './store.ts'
 import { foldCase } from './username.ts'
 
 /*
@@ -14,7 +21,7 @@ import { foldCase } from './username.ts'
  * data folder has them all.
  */
 
-type Deps = Pick<Context, 'db' | 'clock'>
+type Deps = Pick<Context, 'db' | 'clock' | 'roles'>
 
 /** An account as the operator sees it. */
 export interface Account {
@@ -27,21 +34,26 @@ export interface Account {
 }
 
 /** Everybody, in the order of their names. */
-export async function listAccounts(db: Db): Promise<Account[]> {
-  const users = await listUsers(db)
-  const roles = await rolesByUser(db)
-  return users.map((user) => accountOf(user, roles.get(user.id) ?? []))
+export async function listAccounts({ db, roles }: Pick<Context, 'db' | 'roles'>): Promise<Account[]> {
+  const users = await listUsers(db.read)
+  const held = await rolesByUser(db.read)
+  return users.map((user) => accountOf(user, held.get(user.id) ?? [], roles.current))
 }
 
 /**
  * Gives somebody exactly one role.
  *
- * @throws HttpError 404, and 409 when nobody would own the server any more
+ * @throws HttpError 404, 409 when nobody would own the server any more, 422 when there is no such role
  */
-export async function assignRole(ctx: Deps, username: string, role: BuiltInRole): Promise<Account> {
+export async function assignRole(ctx: Deps, username: string, role: string): Promise<Account> {
   return ctx.db.transact(async (tx) => {
     const user = await accountNamed(tx, username)
-    const before = (await rolesByUser(tx, [user.id])).get(user.id) ?? []
+    // A role must not be deleted while it is given.
+    await lockRoleList(tx)
+    if (!ctx.roles.current.get(role)) {
+      throw invalidField(['body', 'role'], `there is no role '${role}'`, 'value_error')
+    }
+    const before = await rolesOf(tx, user.id)
     // Two owners who demote each other at the same moment wait for each other here.
     const owners = await lockOwners(tx)
     if (role === 'owner') await claimOwnership(tx, user.id, ctx.clock())
@@ -53,10 +65,10 @@ export async function assignRole(ctx: Deps, username: string, role: BuiltInRole)
     await replaceRoles(tx, user.id, [role], ctx.clock())
     recordAudit(tx, {
       ...byOperator(ctx, user.id, 'user.roles_changed'),
-      details: { before: inRankOrder(before), after: [role] },
+      details: { before: ctx.roles.current.inRankOrder(before), after: [role] },
     })
     tx.publish({ type: 'user.changed', userId: user.id, roles: [role] })
-    return accountOf(user, [role])
+    return accountOf(user, [role], ctx.roles.current)
   })
 }
 
@@ -108,8 +120,8 @@ async function endAllSessions(
   reason: string,
 ): Promise<{ account: Account; endedSessions: number }> {
   const ended = await endSessions(ctx, tx, user.id, {}, reason)
-  const roles = await rolesByUser(tx, [user.id])
-  return { account: accountOf(user, roles.get(user.id) ?? []), endedSessions: ended.length }
+  const account = accountOf(user, await rolesOf(tx, user.id), ctx.roles.current)
+  return { account, endedSessions: ended.length }
 }
 
 async function accountNamed(db: Db, username: string): Promise<UserTable> {
@@ -118,11 +130,11 @@ async function accountNamed(db: Db, username: string): Promise<UserTable> {
   return user
 }
 
-function accountOf(user: UserTable, roles: readonly string[]): Account {
+function accountOf(user: UserTable, roles: readonly string[], list: RoleList): Account {
   return {
     userId: user.id,
     username: user.username,
-    roles: inRankOrder(roles),
+    roles: list.inRankOrder(roles),
     createdAt: user.created_at,
     lastSeenAt: user.last_seen_at,
   }

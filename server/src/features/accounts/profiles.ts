@@ -1,8 +1,8 @@
 import type { Context } from '#context'
 import type { Published } from '#events/bus.ts'
-import { inRankOrder } from '#features/roles/index.ts'
+import { rolesByUser } from '#features/roles/index.ts'
 import { Lru } from '#lib/lru.ts'
-import { findUsers, rolesByUser } from './store.ts'
+import { findUsers } from './store.ts'
 
 /** What everybody may see of a person next to a message. */
 export interface Profile {
@@ -20,12 +20,14 @@ const REMEMBERED = 10_000
 /** Profiles by user id, remembered until an event says that they changed. */
 export class Profiles implements Disposable {
   readonly #db: Context['db']
+  readonly #roles: Context['roles']
   readonly #profiles = new Lru<string, Profile>(REMEMBERED)
   readonly #unsubscribe: () => void
   #generation = 0
 
-  constructor(ctx: Pick<Context, 'db' | 'bus'>) {
+  constructor(ctx: Pick<Context, 'db' | 'bus' | 'roles'>) {
     this.#db = ctx.db
+    this.#roles = ctx.roles
     this.#unsubscribe = ctx.bus.subscribe((published) => this.#forget(published))
   }
 
@@ -53,7 +55,7 @@ export class Profiles implements Disposable {
         username: user.username,
         about: user.about,
         status: user.status,
-        roles: inRankOrder(roles.get(user.id) ?? []),
+        roles: this.#roles.current.inRankOrder(roles.get(user.id) ?? []),
         createdAt: user.created_at,
         lastSeenAt: user.last_seen_at,
       }
@@ -65,6 +67,10 @@ export class Profiles implements Disposable {
   }
 
   #forget({ event }: Published): void {
+    if (event.type === 'roles.changed') {
+      this.#generation++
+      return this.#profiles.clear()
+    }
     if (event.type !== 'user.changed' && event.type !== 'user.status_changed') return
     this.#generation++
     this.#profiles.delete(event.userId)

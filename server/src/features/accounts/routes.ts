@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Context } from '#context'
 import { sessionAnswer, tokensOf } from '#features/auth/index.ts'
+import { rolesByUser, rolesOf } from '#features/roles/index.ts'
 import type { Api, Endpoint } from '#http/endpoint.ts'
 import { notFound } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
@@ -18,7 +19,7 @@ import {
 } from './schema.ts'
 import { resetTokens, signIn } from './sign-in.ts'
 import { signUp } from './sign-up.ts'
-import { findUser, listUsers, rolesByUser } from './store.ts'
+import { findUser, listUsers } from './store.ts'
 import { userToWire } from './wire.ts'
 
 const tag = 'Users'
@@ -114,8 +115,7 @@ function profileRoutes(api: Api, ctx: Context): void {
       const id = input.user_id || actor.userId
       const user = isId(id) ? await findUser(ctx.db.read, id) : undefined
       if (!user) throw notFound('User', id)
-      const roles = await rolesByUser(ctx.db.read, [id])
-      return { user_data: userToWire(ctx, user, roles.get(id) ?? []) }
+      return { user_data: userToWire(ctx, user, await rolesOf(ctx.db.read, id)) }
     },
   )
 

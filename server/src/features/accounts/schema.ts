@@ -18,6 +18,17 @@ const User = z
     origin_server: z.string().meta({ description: '`host:port` of the server the account lives on.' }),
     inbox_id: z.string().nullable(),
     roles_ids: z.array(z.string()),
+    resolved_roles: z.array(
+      z.object({
+        role_id: z.string(),
+        role_name: z.string(),
+        privileges_ids: z.array(z.string()),
+        is_system: z.boolean(),
+      }),
+    ),
+    resolved_privileges: z
+      .array(z.string())
+      .meta({ description: 'What the roles give together, on the whole server.' }),
     is_owner: z.boolean(),
     is_admin: z.boolean(),
     last_seen: IsoTime.nullable(),

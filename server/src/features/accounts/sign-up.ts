@@ -3,9 +3,10 @@ import type { Tx } from '#db/database.ts'
 import { isUniqueViolation } from '#db/errors.ts'
 import { openSession, type OpenedSession } from '#features/auth/index.ts'
 import { claimOwnership } from '#features/instance/index.ts'
+import { grantRole } from '#features/roles/index.ts'
 import { conflict, forbidden } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
-import { findUserByName, grantRole, insertUser } from './store.ts'
+import { findUserByName, insertUser } from './store.ts'
 import { usernameForms, type UsernameForms } from './username.ts'
 
 type Deps = Pick<Context, 'db' | 'clock' | 'config' | 'keyring' | 'instance' | 'passwords' | 'log'>

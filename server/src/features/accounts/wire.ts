@@ -1,16 +1,16 @@
 import type { Context } from '#context'
 import type { UserTable } from '#db/tables.ts'
 import type { UserStatus } from '#events/events.ts'
-import { inRankOrder } from '#features/roles/index.ts'
 import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
 
 /** A user as the API shows it to anybody who is signed in. Nothing secret is in it, nor in the row's reach. */
 export function userToWire(
-  ctx: Pick<Context, 'instance' | 'config' | 'clock'>,
+  ctx: Pick<Context, 'instance' | 'config' | 'clock' | 'roles'>,
   user: UserTable,
   roleIds: readonly string[],
 ) {
-  const roles = inRankOrder(roleIds)
+  const list = ctx.roles.current
+  const roles = list.inRankOrder(roleIds)
   return {
     user_id: user.id,
     username: user.username,
@@ -21,6 +21,13 @@ export function userToWire(
     origin_server: ctx.instance.host,
     inbox_id: null,
     roles_ids: roles,
+    resolved_roles: list.held(roles).map((role) => ({
+      role_id: role.id,
+      role_name: role.name,
+      privileges_ids: [...role.rights],
+      is_system: role.isSystem,
+    })),
+    resolved_privileges: [...list.rightsOf(roles)],
     is_owner: roles.includes('owner'),
     is_admin: roles.includes('owner') || roles.includes('admin'),
     last_seen: isoTimeOrNull(user.last_seen_at),

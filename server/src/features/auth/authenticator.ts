@@ -4,13 +4,12 @@ import type { Published } from '#events/bus.ts'
 import type { Actor } from '#http/access.ts'
 import { unauthorized } from '#http/errors.ts'
 import { Lru } from '#lib/lru.ts'
-import { inRankOrder, rightsOf } from '#features/roles/index.ts'
 import { verifyAccessToken, type AccessClaims } from './access-token.ts'
 import { findLivingSession } from './store.ts'
 
 const REMEMBERED = 20_000
 
-type Deps = Pick<Context, 'config' | 'keyring' | 'clock' | 'instance' | 'db' | 'bus'>
+type Deps = Pick<Context, 'config' | 'keyring' | 'clock' | 'instance' | 'db' | 'bus' | 'roles'>
 
 /**
  * Tells whose a token is. Verifying a signature and reading a session both cost more than most requests, so
@@ -55,21 +54,22 @@ export class Authenticator implements Disposable {
     const rows = await findLivingSession(this.#ctx.db.read, sessionId)
     const first = rows[0]
     if (!first) throw unauthorized('The session has ended')
-    const roles = inRankOrder(rows.flatMap(({ role_id }) => role_id ?? []))
-    const actor = {
-      userId: first.user_id,
+    const held = rows.flatMap(({ role_id }) => role_id ?? [])
+    const actor: Actor = {
+      ...this.#ctx.roles.standing(first.user_id, held, null),
       sessionId,
       username: first.username,
-      roles,
-      rights: rightsOf(roles),
+      roles: this.#ctx.roles.current.inRankOrder(held),
     }
     if (generation === this.#generation) this.#sessions.set(sessionId, actor)
     return actor
   }
 
   #forget({ event }: Published): void {
-    if (event.type !== 'session.ended' && event.type !== 'user.changed') return
+    if (event.type !== 'session.ended' && event.type !== 'user.changed' && event.type !== 'roles.changed')
+      return
     this.#generation++
+    if (event.type === 'roles.changed') return this.#sessions.clear()
     if (event.type === 'session.ended') {
       for (const id of event.sessionIds) this.#sessions.delete(id)
       return

@@ -1,47 +1,98 @@
 import type { Db, Tx } from '#db/database.ts'
-import type { Actor } from '#http/access.ts'
+import { overridesFor } from '#features/roles/index.ts'
+import { demand } from '#http/access.ts'
 import { notFound, type HttpError } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
-import { maySeeChannel } from './policy.ts'
-import { findChannel, takeSeq, type ChannelSeen } from './store.ts'
+import { can, noOverrides, type ChannelStanding, type Overrides, type Standing } from '#lib/permission.ts'
+import type { Right } from '#lib/rights.ts'
+import { findChannel, listChannelsSeenBy, takeSeq, type ChannelSeen, type SeenFields } from './store.ts'
+
+/** A channel that somebody may see, with how they stand to it: what `can` needs to tell what they may do there. */
+export interface AccessibleChannel extends ChannelSeen {
+  readonly standing: ChannelStanding
+}
 
 /**
- * A channel that `actor` may see.
+ * A channel that `person` may see.
  *
  * @throws HttpError 404, the same whether it does not exist or is hidden
  */
-export async function accessChannel(
+export async function accessChannel(db: Db, person: Standing, channelId: string): Promise<AccessibleChannel> {
+  return seen(
+    db,
+    person,
+    channelId,
+    isId(channelId) ? await findChannel(db, channelId, person.userId) : undefined,
+  )
+}
+
+/** A channel in which `person` has a right. @throws HttpError 403, and 404 when they may not even see it */
+export async function accessChannelWith(
   db: Db,
-  actor: Pick<Actor, 'userId' | 'rights'>,
+  person: Standing,
+  right: Right,
   channelId: string,
-): Promise<ChannelSeen> {
-  return seen(actor, channelId, isId(channelId) ? await findChannel(db, channelId, actor.userId) : undefined)
+): Promise<AccessibleChannel> {
+  const channel = await accessChannel(db, person, channelId)
+  demand(person, right, channel.standing)
+  return channel
 }
 
 /**
- * Like {@link accessChannel}, and takes the channel's next message number with it. What is thrown undoes that.
+ * Takes the next message number of a channel in which `person` may send. What is thrown undoes that.
  *
- * @throws HttpError 404
+ * @throws HttpError 403, 404
  */
 export async function accessChannelToWrite(
   tx: Tx,
-  actor: Pick<Actor, 'userId' | 'rights'>,
+  person: Standing,
   channelId: string,
-): Promise<{ type: string; seq: number }> {
-  const channel = isId(channelId) ? await takeSeq(tx, channelId, actor.userId) : undefined
-  const { type, last_seq: seq } = seen(actor, channelId, channel)
-  return { type, seq }
+): Promise<{ type: string; seq: number; standing: ChannelStanding }> {
+  const row = isId(channelId) ? await takeSeq(tx, channelId, person.userId) : undefined
+  const { type, last_seq: seq, standing } = await seen(tx, person, channelId, row)
+  demand(person, 'send_messages', standing)
+  return { type, seq, standing }
 }
 
-function seen<C extends Pick<ChannelSeen, 'is_private' | 'is_member'>>(
-  actor: Pick<Actor, 'rights'>,
+/** The channels that `person` may see, direct conversations left out, oldest first. */
+export async function listVisibleChannels(db: Db, person: Standing): Promise<AccessibleChannel[]> {
+  const channels = await listChannelsSeenBy(db, person.userId)
+  const overridden = channels.filter(({ access_revision }) => access_revision > 0)
+  const overrides = await overridesFor(
+    db,
+    overridden.map(({ id }) => id),
+    person,
+  )
+  return channels
+    .map((channel) => ({ ...channel, standing: standingOf(channel, overrides.get(channel.id)) }))
+    .filter(({ standing }) => can(person, 'view_messages', standing).allowed)
+}
+
+async function seen<C extends SeenFields>(
+  db: Db,
+  person: Standing,
   channelId: string,
   channel: C | undefined,
-): C {
+): Promise<C & { standing: ChannelStanding }> {
   if (!channel) throw channelNotFound(channelId)
-  const viewer = { isMember: channel.is_member, rights: actor.rights }
-  if (!maySeeChannel({ isPrivate: channel.is_private === 1 }, viewer)) throw channelNotFound(channelId)
-  return channel
+  // Nearly all channels say nothing of their own, and then this costs nothing.
+  const overrides = channel.access_revision > 0 ? await overridesFor(db, [channelId], person) : undefined
+  const standing = standingOf(channel, overrides?.get(channelId))
+  if (!can(person, 'view_messages', standing).allowed) throw channelNotFound(channelId)
+  return { ...channel, standing }
+}
+
+/** How a person stands to a channel of which the row is known. */
+export function standingOf(
+  channel: Pick<SeenFields, 'type' | 'is_private' | 'is_member'>,
+  overrides: Overrides = noOverrides,
+): ChannelStanding {
+  return {
+    type: channel.type,
+    isPrivate: channel.is_private === 1,
+    isMember: channel.is_member,
+    overrides,
+  }
 }
 
 export function channelNotFound(channelId: string): HttpError {

@@ -2,11 +2,21 @@ import { z } from 'zod'
 import type { Context } from '#context'
 import type { Api } from '#http/endpoint.ts'
 import { messageAnswer } from '#http/schemas.ts'
-import { ChannelCreated, ChannelList, ChannelParams, CreateChannelInput } from './schema.ts'
+import { permissionRoutes } from './permission-routes.ts'
+import {
+  ChannelCreated,
+  ChannelList,
+  ChannelParams,
+  ChannelUpdated,
+  CreateChannelInput,
+  UpdateChannelInput,
+} from './schema.ts'
 import { addMember, createChannel, deleteChannel, listChannels, removeMember } from './service.ts'
-import { channelToWire } from './wire.ts'
+import { editChannel } from './update.ts'
+import { channelToWire, factsOf } from './wire.ts'
 
 const tag = 'Channels'
+const NEEDS = 'Needs the privilege `manage_channel_users` in the channel.'
 
 export function channelRoutes(api: Api, ctx: Context): void {
   api.endpoint(
@@ -77,7 +87,31 @@ export function channelRoutes(api: Api, ctx: Context): void {
     },
   )
 
+  api.endpoint(
+    {
+      method: 'PUT',
+      path: '/api/v1/channels/:channel_id/update',
+      tag,
+      summary: 'Change the name of a channel, or whether it is private',
+      description:
+        'Whoever makes a channel private becomes its member. Needs the privilege `edit_channels` in the channel.',
+      access: 'user',
+      bucket: 'default',
+      params: ChannelParams,
+      input: UpdateChannelInput,
+      answers: { 200: ChannelUpdated },
+      errors: [404, 409],
+    },
+    async ({ actor, params, input }) => {
+      const edit = { name: input.channel_name, isPrivate: input.is_private }
+      const { channel, members } = await editChannel(ctx, actor, params.channel_id, edit)
+      const channel_data = channelToWire(factsOf(channel), members)
+      return { message: 'Channel updated successfully', channel_data }
+    },
+  )
+
   memberRoutes(api, ctx)
+  permissionRoutes(api, ctx)
 }
 
 function memberRoutes(api: Api, ctx: Context): void {
@@ -87,8 +121,8 @@ function memberRoutes(api: Api, ctx: Context): void {
       path: '/api/v1/channels/:channel_id/add_user',
       tag,
       summary: 'Let a user into a private channel',
-      description: 'Somebody who sees every private channel anyway is skipped.',
-      access: 'manage_channel_users',
+      description: `Somebody who sees every private channel anyway is skipped. ${NEEDS}`,
+      access: 'user',
       bucket: 'default',
       params: ChannelParams,
       input: z.object({ to_add_user_id: z.string().min(1).max(100) }),
@@ -112,8 +146,8 @@ function memberRoutes(api: Api, ctx: Context): void {
       path: '/api/v1/channels/:channel_id/remove_user',
       tag,
       summary: 'Take a user out of a private channel',
-      description: 'Open sockets of theirs receive nothing more from it.',
-      access: 'manage_channel_users',
+      description: `Open sockets of theirs receive nothing more from it. ${NEEDS}`,
+      access: 'user',
       bucket: 'default',
       params: ChannelParams,
       input: z.object({ to_remove_user_id: z.string().min(1).max(100) }),

@@ -1,7 +1,6 @@
 import { z } from 'zod'
+import { channelTypes } from '#events/events.ts'
 import { IsoTime } from '#http/schemas.ts'
-
-const channelTypes = ['text', 'voice', 'mixed'] as const
 
 const Channel = z
   .object({
@@ -24,10 +23,89 @@ export const CreateChannelInput = z.object({
   channel_type: z.enum(channelTypes).default('text'),
 })
 
+export const UpdateChannelInput = z.object({
+  channel_name: z.string().min(1).max(400).optional(),
+  is_private: z.boolean().optional(),
+})
+
 export const ChannelList = z.object({ status_code: z.literal(200), channels: z.array(Channel) })
 
 export const ChannelCreated = z.object({
   status_code: z.literal(200),
   message: z.string().meta({ example: 'Channel created successfully' }),
   channel_data: Channel,
+})
+
+export const ChannelUpdated = z.object({
+  status_code: z.literal(200),
+  message: z.string().meta({ example: 'Channel updated successfully' }),
+  channel_data: Channel,
+})
+
+const Override = z
+  .object({
+    subject_type: z.enum(['role', 'member']),
+    subject_id: z.string().meta({ description: 'A role id or a user id.' }),
+    allow: z.array(z.string()),
+    deny: z.array(z.string()),
+  })
+  .meta({ id: 'ChannelOverride' })
+
+export const OverrideParams = z.object({
+  channel_id: z.string(),
+  subject_type: z.enum(['role', 'member']),
+  subject_id: z.string(),
+})
+
+const privileges = z.array(z.string().max(64)).max(50).default([])
+
+export const OverrideInput = z.object({
+  allow: privileges.meta({ example: ['send_messages'] }),
+  deny: privileges.meta({ example: ['view_messages'] }),
+})
+
+export const OverrideList = z.object({ status_code: z.literal(200), overrides: z.array(Override) })
+
+export const ChannelPrivileges = z.object({
+  status_code: z.literal(200),
+  channel_id: z.string(),
+  privileges: z.array(z.string()).meta({ description: 'What the caller may do in the channel now.' }),
+})
+
+export const ExplainInput = z.object({
+  privilege_id: z.string().min(1).max(64).meta({ example: 'send_messages' }),
+  user_id: z.string().max(100).nullish().meta({ description: 'About whom; the caller without it.' }),
+  channel_id: z
+    .string()
+    .max(100)
+    .nullish()
+    .meta({ description: 'In which channel; on the whole server without it.' }),
+})
+
+const Reason = z.object({
+  by: z.enum([
+    'owner',
+    'role',
+    'member_override',
+    'role_override',
+    'membership',
+    'no_role',
+    'private',
+    'hidden',
+    'direct_conversation',
+    'timeout',
+  ]),
+  role_id: z.string().nullable().meta({ description: 'The role that decided, if it was one.' }),
+  until: IsoTime.nullable().meta({ description: 'When the timeout ends, if it was that.' }),
+})
+
+export const Explanation = z.object({
+  status_code: z.literal(200),
+  user_id: z.string(),
+  privilege_id: z.string(),
+  channel_id: z.string().nullable(),
+  allowed: z.boolean(),
+  reason: Reason,
+  hidden_reason: Reason.nullable().meta({ description: 'Why the channel is hidden, when it is.' }),
+  explanation: z.string().meta({ example: "The role 'moderator' gives it" }),
 })

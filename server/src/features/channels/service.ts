@@ -1,37 +1,35 @@
 import type { Context } from '#context'
 import type { ChannelFacts, ChannelType } from '#events/events.ts'
 import { isUniqueViolation } from '#db/errors.ts'
-import { findUser, foldCase, rolesByUser } from '#features/accounts/index.ts'
+import { findUser, foldCase } from '#features/accounts/index.ts'
 import { recordAudit } from '#features/audit/index.ts'
-import { rightsOf } from '#features/roles/index.ts'
-import type { Db } from '#db/database.ts'
+import { overridesFor, rolesOf } from '#features/roles/index.ts'
+import type { Db, Tx } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest, conflict, forbidden, invalidField, notFound } from '#http/errors.ts'
 import { isId, newId } from '#lib/id.ts'
+import { can, noOverrides } from '#lib/permission.ts'
 import { characterCount, cleanLine } from '#lib/text.ts'
-import { accessChannel, channelNotFound } from './access.ts'
 import {
-  deleteMember,
-  insertChannel,
-  insertMember,
+  accessChannel,
+  accessChannelWith,
+  channelNotFound,
   listVisibleChannels,
-  markChannelDeleted,
-  membersByChannel,
-} from './store.ts'
+  type AccessibleChannel,
+} from './access.ts'
+import { deleteMember, insertChannel, insertMember, markChannelDeleted, membersByChannel } from './store.ts'
 import { factsOf } from './wire.ts'
 
 const MAX_NAME = 100
 
-type Deps = Pick<Context, 'db' | 'clock'>
+type Deps = Pick<Context, 'db' | 'clock' | 'roles'>
 
 /** The channels that `actor` may see, with the members of the private ones. */
 export async function listChannels(
   db: Db,
   actor: Actor,
 ): Promise<{ channel: ChannelFacts; members: readonly string[] | null }[]> {
-  const rows = await listVisibleChannels(db, actor.userId, {
-    seesPrivate: actor.rights.has('view_private_channels'),
-  })
+  const rows = await listVisibleChannels(db, actor)
   const members = await membersByChannel(
     db,
     rows.filter((row) => row.is_private).map(({ id }) => id),
@@ -45,10 +43,7 @@ export async function createChannel(
   actor: Actor,
   input: { name: string; isPrivate: boolean; type: ChannelType },
 ): Promise<ChannelFacts> {
-  const name = cleanLine(input.name.normalize('NFC'))
-  if (name === '' || characterCount(name) > MAX_NAME) {
-    throw invalidField(['body', 'channel_name'], `must have 1 to ${MAX_NAME} characters`, 'value_error')
-  }
+  const name = channelNameOf(input.name)
   const now = ctx.clock()
   const row = {
     id: newId(now),
@@ -58,6 +53,7 @@ export async function createChannel(
     is_private: input.isPrivate ? (1 as const) : (0 as const),
     last_seq: 0,
     changes: 0,
+    access_revision: 0,
     created_by: actor.userId,
     created_at: now,
     updated_at: now,
@@ -77,10 +73,25 @@ export async function createChannel(
       tx.publish({ type: 'channel.member_added', channel, userId: actor.userId })
     })
   } catch (error) {
-    if (isUniqueViolation(error, 'name_key')) throw conflict(`The channel name '${name}' is already taken`)
-    throw error
+    throw asNameTaken(error, name)
   }
   return channel
+}
+
+/** A name as it will be stored. @throws HttpError 422 */
+export function channelNameOf(input: string): string {
+  const name = cleanLine(input.normalize('NFC'))
+  if (name === '' || characterCount(name) > MAX_NAME) {
+    throw invalidField(['body', 'channel_name'], `must have 1 to ${MAX_NAME} characters`, 'value_error')
+  }
+  return name
+}
+
+/** What broke, or 409 if the unique index of names did. */
+export function asNameTaken(error: unknown, name: string): unknown {
+  return isUniqueViolation(error, 'name_key')
+    ? conflict(`The channel name '${name}' is already taken`)
+    : error
 }
 
 /** Deletes a channel at once for everybody; its messages are purged in the background. @throws HttpError 404 */
@@ -111,10 +122,10 @@ export async function addMember(
 ): Promise<'added' | 'skipped'> {
   return ctx.db.transact(async (tx) => {
     const channel = await accessPrivateChannel(tx, actor, channelId)
-    if (await seesPrivateChannels(tx, userId)) return 'skipped'
+    if (await seesAnyway(ctx, tx, channel, userId)) return 'skipped'
     const added = await insertMember(tx, channelId, userId, ctx.clock())
     if (added) {
-      tx.publish({ type: 'channel.member_added', channel, userId })
+      tx.publish({ type: 'channel.member_added', channel: factsOf(channel), userId })
       recordAudit(tx, {
         ...onChannel(ctx, actor, channelId, 'channel.member_added'),
         details: { user_id: userId },
@@ -132,8 +143,8 @@ export async function removeMember(
   userId: string,
 ): Promise<void> {
   await ctx.db.transact(async (tx) => {
-    await accessPrivateChannel(tx, actor, channelId)
-    if (await seesPrivateChannels(tx, userId))
+    const channel = await accessPrivateChannel(tx, actor, channelId)
+    if (await seesAnyway(ctx, tx, channel, userId))
       throw forbidden('Admins and owners cannot be removed from a channel')
     if (!(await deleteMember(tx, channelId, userId))) throw notFound('A member of this channel', userId)
     tx.publish({ type: 'channel.member_removed', channelId, userId })
@@ -148,14 +159,18 @@ function onChannel(ctx: Pick<Context, 'clock'>, actor: Actor, channelId: string,
   return { actorId: actor.userId, action, targetType: 'channel', targetId: channelId, at: ctx.clock() }
 }
 
-async function accessPrivateChannel(db: Db, actor: Actor, channelId: string): Promise<ChannelFacts> {
-  const channel = factsOf(await accessChannel(db, actor, channelId))
-  if (!channel.isPrivate) throw badRequest(`Channel ID: '${channelId}' is not private`)
+async function accessPrivateChannel(db: Db, actor: Actor, channelId: string): Promise<AccessibleChannel> {
+  const channel = await accessChannelWith(db, actor, 'manage_channel_users', channelId)
+  if (channel.is_private === 0) throw badRequest(`Channel ID: '${channelId}' is not private`)
   return channel
 }
 
-async function seesPrivateChannels(db: Db, userId: string): Promise<boolean> {
-  if (!isId(userId) || !(await findUser(db, userId))) throw notFound('User', userId)
-  const roles = await rolesByUser(db, [userId])
-  return rightsOf(roles.get(userId) ?? []).has('view_private_channels')
+/** Whether the roles of somebody show them the channel, so that it means nothing to be its member. */
+async function seesAnyway(ctx: Deps, tx: Tx, channel: AccessibleChannel, userId: string): Promise<boolean> {
+  if (!isId(userId) || !(await findUser(tx, userId))) throw notFound('User', userId)
+  const person = ctx.roles.standing(userId, await rolesOf(tx, userId), null)
+  const overrides = (await overridesFor(tx, [channel.id], person)).get(channel.id) ?? noOverrides
+  const standing = { ...channel.standing, isMember: false, overrides }
+  const { allowed, because } = can(person, 'view_messages', standing)
+  return allowed && (because.by === 'owner' || because.by === 'role')
 }

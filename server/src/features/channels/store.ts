@@ -1,10 +1,14 @@
 import type { Db, Tx } from '#db/database.ts'
-import type { ChannelTable, Flag } from '#db/tables.ts'
+import type { ChannelTable } from '#db/tables.ts'
+import { channelTypes } from '#events/events.ts'
 
 export interface ChannelSeen extends ChannelTable {
   /** Whether the person asked about is a member; only private channels have members. */
   is_member: boolean
 }
+
+/** What must be known of a channel to tell whether the person may see it. */
+export type SeenFields = Pick<ChannelSeen, 'id' | 'type' | 'is_private' | 'access_revision' | 'is_member'>
 
 /** A channel that was not deleted, with whether `userId` is a member. One statement: it runs with every message. */
 export async function findChannel(db: Db, id: string, userId: string): Promise<ChannelSeen | undefined> {
@@ -23,26 +27,21 @@ export async function findChannel(db: Db, id: string, userId: string): Promise<C
   return { ...channel, is_member: member_id !== null }
 }
 
-/** The channels that `userId` may see, oldest first. */
-export function listVisibleChannels(
-  db: Db,
-  userId: string,
-  { seesPrivate }: { seesPrivate: boolean },
-): Promise<ChannelTable[]> {
-  let query = db.selectFrom('channel').selectAll().where('deleted_at', 'is', null)
-  if (!seesPrivate) {
-    query = query.where((where) =>
-      where.or([
-        where('is_private', '=', 0),
-        where(
-          'id',
-          'in',
-          where.selectFrom('channel_member').select('channel_id').where('user_id', '=', userId),
-        ),
-      ]),
+/** All channels but direct conversations, oldest first, with whether `userId` is a member of each. */
+export async function listChannelsSeenBy(db: Db, userId: string): Promise<ChannelSeen[]> {
+  const rows = await db
+    .selectFrom('channel')
+    .leftJoin('channel_member', (join) =>
+      join.onRef('channel_member.channel_id', '=', 'channel.id').on('channel_member.user_id', '=', userId),
     )
-  }
-  return query.orderBy('created_at').orderBy('id').execute()
+    .selectAll('channel')
+    .select('channel_member.user_id as member_id')
+    .where('channel.deleted_at', 'is', null)
+    .where('channel.type', 'in', channelTypes)
+    .orderBy('channel.created_at')
+    .orderBy('channel.id')
+    .execute()
+  return rows.map(({ member_id, ...channel }) => ({ ...channel, is_member: member_id !== null }))
 }
 
 /** Member ids by channel. */
@@ -76,8 +75,11 @@ export async function membershipsOf(db: Db, userId: string): Promise<string[]> {
 /** What the gateway must know of every channel, also deleted ones. */
 export function listChannelVisibility(
   db: Db,
-): Promise<{ id: string; is_private: Flag; deleted_at: number | null }[]> {
-  return db.selectFrom('channel').select(['id', 'is_private', 'deleted_at']).execute()
+): Promise<Pick<ChannelTable, 'id' | 'type' | 'is_private' | 'access_revision' | 'deleted_at'>[]> {
+  return db
+    .selectFrom('channel')
+    .select(['id', 'type', 'is_private', 'access_revision', 'deleted_at'])
+    .execute()
 }
 
 export async function insertChannel(tx: Tx, row: ChannelTable): Promise<void> {
@@ -93,6 +95,31 @@ export async function markChannelDeleted(tx: Tx, id: string, now: number): Promi
     .where('deleted_at', 'is', null)
     .executeTakeFirstOrThrow()
   return numUpdatedRows === 1n
+}
+
+/**
+ * Changes a channel, and with `access` notes that who may see or use it changed. Whoever does the same waits until
+ * this transaction is over.
+ *
+ * @returns the channel as it is now, undefined if it was deleted
+ */
+export function updateChannel(
+  tx: Tx,
+  id: string,
+  change: Partial<Pick<ChannelTable, 'name' | 'name_key' | 'is_private'>>,
+  { access, now }: { access: boolean; now: number },
+): Promise<ChannelTable | undefined> {
+  return tx
+    .updateTable('channel')
+    .set((eb) => ({
+      ...change,
+      updated_at: now,
+      ...(access && { access_revision: eb('access_revision', '+', 1) }),
+    }))
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .returningAll()
+    .executeTakeFirst()
 }
 
 /** @returns false if the person was a member already */
@@ -126,7 +153,7 @@ export async function takeSeq(
   tx: Tx,
   id: string,
   userId: string,
-): Promise<Pick<ChannelSeen, 'type' | 'is_private' | 'last_seq' | 'is_member'> | undefined> {
+): Promise<(SeenFields & Pick<ChannelTable, 'last_seq'>) | undefined> {
   const row = await tx
     .updateTable('channel')
     .set((eb) => ({ last_seq: eb('last_seq', '+', 1) }))
@@ -134,7 +161,9 @@ export async function takeSeq(
     .where('deleted_at', 'is', null)
     .returning((eb) => [
       'type',
+      'id',
       'is_private',
+      'access_revision',
       'last_seq',
       eb
         .selectFrom('channel_member')

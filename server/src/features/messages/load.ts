@@ -95,9 +95,7 @@ export async function readHistory(
   db: Db,
   actor: Actor,
 ): Promise<{ viewedMessageIds: string[]; unreadCounts: Map<string, number> }> {
-  const channels = await listVisibleChannels(db, actor.userId, {
-    seesPrivate: actor.rights.has('view_private_channels'),
-  })
+  const channels = await listVisibleChannels(db, actor)
   const ids = channels.map(({ id }) => id)
   return {
     viewedMessageIds: await readMessageIds(db, actor.userId, ids, READ_IDS_PER_CHANNEL),

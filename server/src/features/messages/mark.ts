@@ -1,7 +1,8 @@
 import type { Context } from '#context'
-import { accessChannel, noteChange } from '#features/channels/index.ts'
+import { accessChannel, noteChange, type AccessibleChannel } from '#features/channels/index.ts'
 import type { Db } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
+import { can, type Standing } from '#lib/permission.ts'
 import { forbidden, HttpError, notFound } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
 import { advanceReadState, channelOfMessage, eraseMessage, findMessage, type LivingMessage } from './store.ts'
@@ -11,22 +12,22 @@ type Deps = Pick<Context, 'db' | 'clock'>
 /** A message in a channel that `actor` may see. @throws HttpError 404 */
 async function accessMessage(
   db: Db,
-  actor: Pick<Actor, 'userId' | 'rights'>,
+  actor: Standing,
   channelId: string,
   messageId: string,
-): Promise<LivingMessage> {
-  await accessChannel(db, actor, channelId)
+): Promise<{ message: LivingMessage; channel: AccessibleChannel }> {
+  const channel = await accessChannel(db, actor, channelId)
   const message = isId(messageId) ? await findMessage(db, channelId, messageId) : undefined
   if (!message) throw messageNotFound(messageId)
-  return message
+  return { message, channel }
 }
 
 /** A message wherever it is. Whether it or its channel is out of reach must not show. @throws HttpError 404 */
 async function accessMessageAnywhere(
   db: Db,
-  actor: Pick<Actor, 'userId' | 'rights'>,
+  actor: Standing,
   messageId: string,
-): Promise<LivingMessage> {
+): Promise<{ message: LivingMessage }> {
   const channelId = isId(messageId) ? await channelOfMessage(db, messageId) : undefined
   if (channelId === undefined) throw messageNotFound(messageId)
   try {
@@ -44,15 +45,16 @@ async function accessMessageAnywhere(
  */
 export async function markAsRead(
   ctx: Deps,
-  actor: Pick<Actor, 'userId' | 'rights'>,
+  actor: Standing,
   named: string | undefined,
   messageId: string,
 ): Promise<void> {
   await ctx.db.transact(async (tx) => {
-    const { seq, channel_id: channelId } =
+    const { message } =
       named === undefined
         ? await accessMessageAnywhere(tx, actor, messageId)
         : await accessMessage(tx, actor, named, messageId)
+    const { seq, channel_id: channelId } = message
     const moved = await advanceReadState(tx, actor.userId, channelId, seq, ctx.clock())
     if (moved) tx.publish({ type: 'message.read', userId: actor.userId, channelId, messageId, seq })
   })
@@ -66,8 +68,9 @@ export async function deleteMessage(
   messageId: string,
 ): Promise<void> {
   await ctx.db.transact(async (tx) => {
-    const message = await accessMessage(tx, actor, channelId, messageId)
-    if (message.sender_id !== actor.userId && !actor.rights.has('delete_messages')) {
+    const { message, channel } = await accessMessage(tx, actor, channelId, messageId)
+    const isAuthor = message.sender_id === actor.userId
+    if (!isAuthor && !can(actor, 'delete_messages', channel.standing).allowed) {
       throw forbidden('Only the author or a moderator can delete this message')
     }
     if (!(await eraseMessage(tx, messageId, actor.userId, ctx.clock()))) throw messageNotFound(messageId)

@@ -1,1 +1,15 @@
-export { builtInRoles, inRankOrder, rightsOf, type BuiltInRole } from './policy.ts'
+export { compileOverrides } from './overrides.ts'
+export { builtInRoles, type BuiltInRole, type RoleList } from './role-list.ts'
+export { Roles } from './roles.ts'
+export { roleRoutes } from './routes.ts'
+export {
+  grantRole,
+  listOverrides,
+  lockOwners,
+  lockRoleList,
+  overridesFor,
+  putOverride,
+  replaceRoles,
+  rolesByUser,
+  rolesOf,
+} from './store.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { replaceRoles } from '#features/accounts/index.ts'
+import { replaceRoles } from '#features/roles/index.ts'
 import { request } from '#test/http.ts'
 import type { Person } from '#test/person.ts'
 import { startServer, type TestServer } from '#test/server.ts'
@@ -18,6 +18,8 @@ const KEYS = [
   'origin_server',
   'inbox_id',
   'roles_ids',
+  'resolved_roles',
+  'resolved_privileges',
   'is_owner',
   'is_admin',
   'last_seen',
@@ -51,6 +53,10 @@ test('everybody can read their own profile and those of others', async () => {
     origin_server: new URL(server.url).host,
     inbox_id: null,
     roles_ids: ['user'],
+    resolved_roles: [
+      { role_id: 'user', role_name: 'User', privileges_ids: expect.any(Array), is_system: true },
+    ],
+    resolved_privileges: expect.arrayContaining(['view_messages', 'send_messages']),
     is_owner: false,
     is_admin: false,
     last_seen: expect.stringMatching(ISO),

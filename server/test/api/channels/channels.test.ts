@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { replaceRoles } from '#features/accounts/index.ts'
+import { replaceRoles } from '#features/roles/index.ts'
 import { request } from '#test/http.ts'
 import type { Person } from '#test/person.ts'
 import { startServer, type TestServer } from '#test/server.ts'
