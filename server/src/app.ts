@@ -6,17 +6,18 @@ import { originOf } from '#config/load.ts'
 import type { Context } from '#context'
 import { listenForCommands } from '#events/bridge.ts'
 import { accountRoutes, resetStatuses } from '#features/accounts/index.ts'
-import { auditRoutes } from '#features/audit/index.ts'
-import { authRoutes } from '#features/auth/index.ts'
+import { auditRoutes, auditTasks } from '#features/audit/index.ts'
+import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
-import { nodeAuthRoutes } from '#features/node-auth/index.ts'
+import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
 import { roleRoutes } from '#features/roles/index.ts'
+import { retentionRoutes, retentionTasks } from '#features/retention/index.ts'
+import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
 import { acceptSockets, gatewayRoutes, Hub } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { createHttpServer } from '#http/server.ts'
-import { startUpkeep } from './upkeep.ts'
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
@@ -49,8 +50,8 @@ export async function startServer(
   await app.listen({ host, port })
   const { port: actual } = app.server.address() as AddressInfo
   if (options.originIsDefault) ctx.instance.origin = originOf(host, actual)
-  const upkeep = startUpkeep(ctx)
-  handleJobs(ctx)
+  declareWork(ctx)
+  await ctx.tasks.start()
   await ctx.jobs.start()
   const commands = await listenForCommands({
     dataDir: ctx.config.data_dir,
@@ -69,7 +70,6 @@ export async function startServer(
     clearTimeout(deadline)
     await commands[Symbol.asyncDispose]()
     await jobs
-    await upkeep[Symbol.asyncDispose]()
     await hub[Symbol.asyncDispose]()
   }
   const running: RunningServer = {
@@ -104,12 +104,20 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   roleRoutes(api, ctx)
   auditRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
+  taskRoutes(api, ctx)
+  retentionRoutes(api, ctx)
   gatewayRoutes(api)
   return api
 }
 
-function handleJobs(ctx: Context): void {
+/** What this server does in the background: for requests that are over, and by itself. */
+function declareWork(ctx: Context): void {
   messageJobs(ctx)
+  authTasks(ctx)
+  nodeAuthTasks(ctx)
+  auditTasks(ctx)
+  retentionTasks(ctx)
+  housekeepingTasks(ctx)
 }
 
 /** `/openapi.json` and, for people, `/docs`. */

@@ -10,6 +10,7 @@ import { Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
+import { Tasks } from '#features/tasks/index.ts'
 import { Jobs } from '#jobs/jobs.ts'
 import { JobMetrics } from '#jobs/metrics.ts'
 import { Roles } from '#features/roles/index.ts'
@@ -51,6 +52,7 @@ export interface Context extends AsyncDisposable {
   readonly jobs: Jobs
   readonly media: Media
   readonly scanner: Scanner
+  readonly tasks: Tasks
 }
 
 export interface ContextOptions {
@@ -136,6 +138,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     jobs,
     media,
     scanner,
+    tasks: new Tasks({ db, clock, jobs, log, config }),
     [Symbol.asyncDispose]: async () => {
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()

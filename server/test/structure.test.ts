@@ -108,10 +108,8 @@ const fixtures: Readonly<Record<string, readonly Line[]>> = {
     forbidden("import './db/database.ts'"),
     forbidden("import '#features/accounts/store.ts'"),
   ],
-  'server/src/upkeep.ts': [allowed(typeOfContext), forbidden("import '#gateway/index.ts'")],
   'server/src/app.ts': [
     ...everyFolder(folders.filter((folder) => folder !== 'cli')),
-    allowed("import './upkeep.ts'"),
     allowed(typeOfContext),
     forbidden(valueOfContext),
   ],

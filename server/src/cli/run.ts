@@ -3,6 +3,7 @@ import { version } from '#lib/version.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { failWith } from './fail.ts'
+import { jobsCommand } from './jobs.ts'
 import { migrateCommand } from './migrate.ts'
 import { openApiCommand } from './openapi.ts'
 import { serveCommand } from './serve.ts'
@@ -34,6 +35,7 @@ function program(): Command {
     userCommand(),
     configCommand(),
     doctorCommand(),
+    jobsCommand(),
     migrateCommand(),
     openApiCommand(),
     versionCommand(),

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isTimeZone } from '#lib/time-zone.ts'
 
 /** What a setting may hold: the check, the sentence shown to whoever got it wrong, and how to read it from text. */
 export interface Kind<T> {
@@ -47,6 +48,11 @@ export function text(
   normalize: (value: string) => string = (value) => value,
 ): Kind<string> {
   return { type: z.string().refine(valid).transform(normalize), allowed, fromText: asIs }
+}
+
+/** A time zone, by its name. */
+export function timeZone(): Kind<string> {
+  return text('a time zone such as Europe/Berlin', isTimeZone)
 }
 
 /** A list of texts; the environment separates them with commas. */

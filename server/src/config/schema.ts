@@ -1,5 +1,5 @@
 import { addressBlock, clamdAddress, corsOrigin, databaseUrl, flag, host, integer } from './kinds.ts'
-import { listOf, oneOf, optional, text, webOrigin, type Kind } from './kinds.ts'
+import { listOf, oneOf, optional, text, timeZone, webOrigin, type Kind } from './kinds.ts'
 
 /** One setting: what it may hold, where it comes from and what it is for. */
 export interface Setting<T = unknown> {
@@ -27,6 +27,7 @@ export const SECTIONS = {
   gateway: 'WebSocket connections and what is kept for clients which reconnect.',
   audit: 'The record of what people with power did.',
   jobs: 'Durable work in the background.',
+  tasks: 'What the server does by itself at certain times.',
   storage: 'Files that people send.',
   media: 'Decoding of pictures, which happens in processes of its own.',
   log: 'What is written to standard output.',
@@ -203,6 +204,12 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_JOBS_CONCURRENCY',
     default: 16,
     description: 'Background jobs which run at the same time.',
+  }),
+
+  'tasks.time_zone': setting(timeZone(), {
+    env: 'PUFFERBLOW_TASKS_TIME_ZONE',
+    default: 'UTC',
+    description: 'Time zone of the schedules of background tasks: what runs at night runs at night there.',
   }),
 
   'storage.clamav': setting(clamdAddress(), {

@@ -42,8 +42,17 @@ export interface Engine extends AsyncDisposable {
   transaction<T>(work: Work<T>, settled: Settled<T>): Promise<T>
   /** Answers, or throws, within a few seconds. */
   ping(): Promise<void>
+  /** Does now and then what keeps the database fast and small. @returns what came of it, in figures */
+  maintain(run: Maintenance): Promise<Record<string, number>>
   /** Whether a server works on this database; meant for processes that are none. */
   isServed(): Promise<boolean>
+}
+
+/** Upkeep that takes its time. */
+export interface Maintenance {
+  /** Its reason is thrown when it is aborted. */
+  readonly signal: AbortSignal
+  readonly progress: (done: number, total: number) => void
 }
 
 /** What is done in a transaction: with a connection, and with a way to send statements nobody waits for. */
@@ -129,6 +138,11 @@ export class Database {
   /** @throws when the database does not answer */
   ping(): Promise<void> {
     return this.#engine.ping()
+  }
+
+  /** Does now and then what keeps the database fast and small. @returns what came of it, in figures */
+  maintain(run: Maintenance): Promise<Record<string, number>> {
+    return this.#engine.maintain(run)
   }
 
   /** Whether a server works on this database; meant for processes that are none. */

@@ -148,6 +148,8 @@ function referenceOf(event: LoggedEvent): string | null {
       return event.message.id
     case 'message.deleted':
       return event.messageId
+    case 'messages.pruned':
+      return String(event.upToSeq)
     case 'channel.member_added':
     case 'channel.member_removed':
       return event.userId

@@ -83,15 +83,16 @@ export class Keyring {
     return asSigningKey(this.current('access_token'))
   }
 
-  /** Retires the message key when its time is over and takes a new one. */
-  async rotate(): Promise<void> {
+  /** Retires the message key when its time is over and takes a new one. @returns whether it did */
+  async rotate(): Promise<boolean> {
     const now = this.#clock()
     const { kid, createdAt } = this.current('message')
-    if (now - createdAt < MESSAGE_KEY_MS) return
+    if (now - createdAt < MESSAGE_KEY_MS) return false
     await this.#db.transact((tx) =>
       tx.updateTable('encryption_key').set({ retired_at: now }).where('kid', '=', kid).execute(),
     )
     await this.#create('message')
+    return true
   }
 
   async #create(purpose: KeyPurpose): Promise<void> {

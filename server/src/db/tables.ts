@@ -25,6 +25,9 @@ export interface Tables {
   role: RoleTable
   role_list: RoleListTable
   channel_override: ChannelOverrideTable
+  task: TaskTable
+  task_run: TaskRunTable
+  channel_retention: ChannelRetentionTable
 }
 
 export type Flag = 0 | 1
@@ -145,7 +148,7 @@ export interface EventTable {
   at: number
   type: string
   channel_id: string
-  /** Id of the message or user concerned. */
+  /** Id of the message or user concerned, or the number up to which messages are gone. */
   ref_id: string | null
 }
 
@@ -262,4 +265,48 @@ export interface ChannelOverrideTable {
   /** JSON: ids of rights. */
   deny: string
   updated_at: number
+}
+
+/** A scheduled task, as it went so far. What it does and when is in the program. */
+export interface TaskTable {
+  id: string
+  enabled: Flag
+  /** Null while it is disabled. */
+  next_run_at: number | null
+  runs: number
+  errors: number
+  total_ms: number
+  last_run_at: number | null
+  /** Null once it went well again. */
+  last_error: string | null
+}
+
+/** One run of a task: its history, and what waits or runs now. */
+export interface TaskRunTable {
+  id: string
+  task_id: string
+  state: TaskRunState
+  /** Who asked for it; null when it was its time. */
+  requested_by: string | null
+  created_at: number
+  started_at: number | null
+  ended_at: number | null
+  progress_done: number | null
+  progress_total: number | null
+  progress_note: string | null
+  /** JSON: what came of it, in a few figures. */
+  result: string | null
+  error: string | null
+}
+
+/** `interrupted`: the process that ran it ended. */
+export type TaskRunState = 'waiting' | 'running' | 'done' | 'failed' | 'interrupted'
+
+/** How long messages of a channel are kept. A channel without a row keeps them as long as the server says. */
+export interface ChannelRetentionTable {
+  channel_id: string
+  /** Null: as the server says. 0: for ever. */
+  days: number | null
+  /** Messages up to this number are gone, without tombstones. */
+  pruned_seq: number
 }

@@ -61,6 +61,8 @@ export type LoggedEvent =
       readonly messageId: string
       readonly seq: number
     }
+  /** Everything in the channel up to this number is gone, because of its age. */
+  | { readonly type: 'messages.pruned'; readonly channelId: string; readonly upToSeq: number }
   | { readonly type: 'channel.created'; readonly channel: ChannelFacts }
   /** Its name, whether it is private, or its overrides changed. */
   | { readonly type: 'channel.updated'; readonly channel: ChannelFacts }
@@ -92,6 +94,8 @@ export type TransientEvent =
     }
   /** What the operator set for the whole server changed: read it again. */
   | { readonly type: 'settings.changed' }
+  /** A run of a background task began, went on or ended. */
+  | { readonly type: 'task.changed'; readonly run: TaskRunFacts }
   /** Durable work waits. */
   | { readonly type: 'jobs.enqueued' }
   | {
@@ -109,6 +113,24 @@ export type TransientEvent =
       readonly seq: number
     }
 
+/** How a run of a background task stands. */
+export interface TaskRunFacts {
+  readonly taskId: string
+  readonly runId: string
+  readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'interrupted'
+  readonly progress: TaskProgress | null
+  readonly error: string | null
+  readonly at: number
+}
+
+/** How far a task is, in its own units. */
+export interface TaskProgress {
+  readonly done: number
+  /** Null when it cannot be known beforehand. */
+  readonly total: number | null
+  readonly note: string | null
+}
+
 export type StatusSource =
   | 'ws_global_connect'
   | 'ws_channel_connect'
@@ -119,6 +141,7 @@ export type StatusSource =
 const loggedTypes: ReadonlySet<string> = new Set<LoggedEvent['type']>([
   'message.sent',
   'message.deleted',
+  'messages.pruned',
   'channel.created',
   'channel.updated',
   'channel.deleted',

@@ -179,6 +179,14 @@ export class Audience {
     return found
   }
 
+  /** Calls `visit` for each socket, not for a single channel, of those who hold a right. */
+  forEachWith(right: Right, visit: (connection: Connection) => void): void {
+    for (const { rights, connections } of this.#viewers.values()) {
+      if (!rights.has(right)) continue
+      for (const connection of connections) if (connection.channelId === undefined) visit(connection)
+    }
+  }
+
   /** The channels that decide who is acquainted with somebody, who may have no socket (any more). */
   async acquaintedThrough(userId: string): Promise<Iterable<string>> {
     if (this.#allAreAcquainted()) return []

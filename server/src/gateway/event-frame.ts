@@ -2,6 +2,7 @@ import type { ChannelFacts, DomainEvent } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
 import { channelToWire } from '#features/channels/index.ts'
 import { messageFields } from '#features/messages/index.ts'
+import { runFrame } from '#features/tasks/index.ts'
 import { isoTime } from '#lib/clock.ts'
 
 /**
@@ -26,6 +27,15 @@ export function eventJson(
         seq: event.seq,
         cursor,
       })
+    case 'messages.pruned':
+      return json({
+        type: 'messages_removed',
+        channel_id: event.channelId,
+        up_to_seq: event.upToSeq,
+        cursor,
+      })
+    case 'task.changed':
+      return json({ type: 'background_task', ...runFrame(event.run) })
     case 'channel.created':
       return json({ type: 'channel_created', ...channelFields(event.channel), cursor })
     case 'channel.updated':

@@ -263,7 +263,11 @@ export class Hub implements AsyncDisposable {
         this.#audience.forEach(event.message.channelId, write)
         break
       case 'message.deleted':
+      case 'messages.pruned':
         this.#audience.forEach(event.channelId, write)
+        break
+      case 'task.changed':
+        this.#audience.forEachWith('manage_background_tasks', write)
         break
       case 'channel.created':
       case 'channel.updated':

@@ -101,6 +101,8 @@ async function restoreOne(
       const tombstone = await db.selectFrom('message').select('seq').where('id', '=', ref!).executeTakeFirst()
       return tombstone && { type: 'message.deleted', channelId, messageId: ref!, seq: tombstone.seq }
     }
+    case 'messages.pruned':
+      return { type: 'messages.pruned', channelId, upToSeq: Number(ref) }
     case 'channel.created':
     case 'channel.updated':
     case 'channel.member_added': {

@@ -18,6 +18,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { run } from '#cli/run.ts'
 import { request } from '#test/http.ts'
 import { newPlace, startServer, type Place } from '#test/server.ts'
+import { Worksite } from '#test/work.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const OWNER_PASSWORD = 'correct horse battery'
@@ -377,6 +378,47 @@ describe.concurrent('beside a running server', () => {
     const { status, body } = await signIn(beside.server.secrets.add(done.json().password as string))
     expect(status).toBe(200)
     beside.server.secrets.add(body.auth_token)
+  })
+})
+
+describe('jobs', () => {
+  test('lists what was given up, and has a running server try it again, or forgets it', async () => {
+    await using place = await newPlace()
+    await using server = await startServer({ place })
+    const site = new Worksite(server, { attempts: 1 })
+    for (const name of ['a', 'b', 'c']) {
+      await server.ctx.db.transact(async (tx) =>
+        tx.enqueue({ type: 'test.work', payload: { name }, key: name }),
+      )
+      ;(await site.next()).fail(new Error(`no ${name}`))
+    }
+    const list = async () => (await inProcess(place.dataDir, ['jobs', 'list', '--json'])).json()
+    await expect.poll(list).toHaveLength(3)
+    const letters = await list()
+    expect(letters[2]).toEqual({
+      id: expect.any(Number),
+      type: 'test.work',
+      payload: { name: 'a' },
+      key: 'a',
+      queue: null,
+      tries: 1,
+      reason: 'no a',
+      created_at: expect.any(String),
+      given_up_at: expect.any(String),
+    })
+    const table = await inProcess(place.dataDir, ['jobs', 'list'])
+    expect(table.stdout).toMatch(/test\.work .*no b/)
+    const retried = await inProcess(place.dataDir, ['jobs', 'retry', String(letters[2].id)])
+    expect(retried).toMatchObject({ code: 0, stdout: '1 job enqueued again\n' })
+    const again = await site.next()
+    expect(again).toMatchObject({ name: 'a', info: { attempt: 1 } })
+    again.succeed()
+    for (const args of [[], ['--all', '1'], ['99999999'], ['x'], [String(letters[0].id), '99999999']]) {
+      expect((await inProcess(place.dataDir, ['jobs', 'drop', ...args])).code, args.join()).toBeGreaterThan(0)
+    }
+    expect(await list()).toHaveLength(2)
+    expect((await inProcess(place.dataDir, ['jobs', 'drop', '--all', '--json'])).json()).toEqual({ jobs: 2 })
+    expect((await inProcess(place.dataDir, ['jobs', 'list'])).stdout).toBe('No job was given up\n')
   })
 })
 

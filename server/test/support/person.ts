@@ -124,6 +124,12 @@ export class Person {
     return body.messages.map(({ message }: { message: string }) => message)
   }
 
+  /** Has a background task run and waits until it is done. */
+  async runTask(id: string): Promise<void> {
+    const { status, body } = await this.post('/api/v1/background-tasks/run', { task_id: id })
+    expect(status, JSON.stringify(body)).toBe(200)
+  }
+
   connect(options: Omit<SocketOptions, 'token'> = {}): Promise<TestSocket> {
     return TestSocket.open(this.server, { token: this.token, ...options })
   }

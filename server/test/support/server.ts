@@ -15,6 +15,8 @@ export interface TestServerOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Milliseconds added to the real clock; may be changed while the server runs. */
   readonly clock?: { offset: number }
+  /** Called before the server listens: to add tasks and handlers. */
+  readonly prepare?: (ctx: Context) => void
   /** A place that a server before this one left; without it a new one is made. */
   readonly place?: Place
 }
@@ -110,6 +112,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     role: 'server',
     clock: () => Date.now() + clock.offset,
   })
+  options.prepare?.(ctx)
   const running = await listen(ctx, { originIsDefault: sources['server.public_origin'] === 'default' })
   return new TestServer({ ctx, running, secrets, logLines, clock, ...(!options.place && { place }) })
 }

@@ -12,7 +12,7 @@ import {
   type Driver,
   type QueryResult,
 } from 'kysely'
-import type { Engine, Settled, Work } from '../database.ts'
+import type { Engine, Maintenance, Settled, Work } from '../database.ts'
 import {
   asUnavailable,
   DatabaseUnavailableError,
@@ -21,6 +21,7 @@ import {
 } from '../errors.ts'
 import type { StreamClaim } from '../event-log.ts'
 import type { Tables } from '../tables.ts'
+import { maintainPostgres } from './postgres-upkeep.ts'
 
 export interface PostgresOptions {
   readonly url: string
@@ -110,6 +111,10 @@ export class PostgresEngine implements Engine {
     } catch (error) {
       throw asUnavailable(error)
     }
+  }
+
+  maintain(run: Maintenance): Promise<Record<string, number>> {
+    return maintainPostgres(this.schema, run)
   }
 
   async isServed(): Promise<boolean> {

@@ -61,7 +61,9 @@ export interface SqliteOptions {
  */
 export function openWriter({ file, cacheMb }: SqliteOptions): SqliteConnection {
   const db = new DatabaseSync(file, { timeout: 5000 })
+  // The first of these takes effect in a file that has no table yet, and stays with it.
   db.exec(`
+    pragma auto_vacuum = incremental;
     pragma journal_mode = wal;
     pragma synchronous = full;
     pragma foreign_keys = on;

@@ -1,12 +1,13 @@
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely, type Compilable } from 'kysely'
-import type { Engine, Settled, Work } from '../database.ts'
+import type { Engine, Maintenance, Settled, Work } from '../database.ts'
 import type { StreamClaim } from '../event-log.ts'
 import type { Tables } from '../tables.ts'
 import { GroupCommit } from './group-commit.ts'
 import { openReader, type SqliteConnection, type SqliteOptions } from './sqlite-connection.ts'
 import { sqliteDialect } from './sqlite-driver.ts'
+import { maintainSqlite } from './sqlite-upkeep.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 
 /** SQLite: reads on this thread from read-only connections, writes through the writer thread. */
@@ -71,6 +72,10 @@ export class SqliteEngine implements Engine {
   async ping(): Promise<void> {
     this.#reader.run('select 1', [])
     await this.#writer.run('select 1')
+  }
+
+  maintain(run: Maintenance): Promise<Record<string, number>> {
+    return maintainSqlite(this, this.#reader, run)
   }
 
   async isServed(): Promise<boolean> {

@@ -3,7 +3,7 @@ import { columnsFor } from './columns.ts'
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
 export async function up(db: Kysely<any>): Promise<void> {
-  const { integer, counter, finish } = columnsFor(db)
+  const { integer, flag, counter, finish } = columnsFor(db)
 
   await finish(
     db.schema
@@ -55,9 +55,56 @@ export async function up(db: Kysely<any>): Promise<void> {
       .addColumn('died_at', integer, (c) => c.notNull()),
   )
   await db.schema.createIndex('dead_letter_died').on('dead_letter').column('died_at').execute()
+
+  await finish(
+    db.schema
+      .createTable('task')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('enabled', flag, (c) => c.notNull())
+      .addColumn('next_run_at', integer)
+      .addColumn('runs', integer, (c) => c.notNull())
+      .addColumn('errors', integer, (c) => c.notNull())
+      .addColumn('total_ms', integer, (c) => c.notNull())
+      .addColumn('last_run_at', integer)
+      .addColumn('last_error', 'text'),
+  )
+  await finish(
+    db.schema
+      .createTable('task_run')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('task_id', 'text', (c) => c.notNull().references('task.id').onDelete('cascade'))
+      .addColumn('state', 'text', (c) => c.notNull())
+      .addColumn('requested_by', 'text')
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .addColumn('started_at', integer)
+      .addColumn('ended_at', integer)
+      .addColumn('progress_done', integer)
+      .addColumn('progress_total', integer)
+      .addColumn('progress_note', 'text')
+      .addColumn('result', 'text')
+      .addColumn('error', 'text'),
+  )
+  await db.schema.createIndex('task_run_history').on('task_run').columns(['task_id', 'id']).execute()
+  // Of each task one run waits or runs.
+  await db.schema
+    .createIndex('task_run_open')
+    .unique()
+    .on('task_run')
+    .column('task_id')
+    .where(sql.ref('ended_at'), 'is', null)
+    .execute()
+
+  await finish(
+    db.schema
+      .createTable('channel_retention')
+      .addColumn('channel_id', 'text', (c) => c.primaryKey().references('channel.id').onDelete('cascade'))
+      .addColumn('days', integer)
+      .addColumn('pruned_seq', integer, (c) => c.notNull()),
+  )
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
 export async function down(db: Kysely<any>): Promise<void> {
-  for (const table of ['dead_letter', 'job']) await db.schema.dropTable(table).execute()
+  const tables = ['channel_retention', 'task_run', 'task', 'dead_letter', 'job']
+  for (const table of tables) await db.schema.dropTable(table).execute()
 }

@@ -1,3 +1,3 @@
-export { pruneAudit } from './prune.ts'
 export { recordAudit } from './record.ts'
 export { auditRoutes } from './routes.ts'
+export { auditTasks } from './tasks.ts'

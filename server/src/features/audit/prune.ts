@@ -5,7 +5,7 @@ const DAY = 24 * 3600 * 1000
 /** Few enough that others get their turn in between. */
 const BATCH = 500
 
-/** Removes entries that are older than the operator wants them kept, until none is left or `signal` says stop. */
+/** Removes entries that are older than the operator wants them kept, until none is left. */
 export async function pruneAudit(
   ctx: Pick<Context, 'db' | 'clock' | 'config'>,
   signal: AbortSignal,
@@ -13,10 +13,11 @@ export async function pruneAudit(
   const days = ctx.config.audit.retention_days
   if (days === 0) return 0
   let total = 0
-  while (!signal.aborted) {
-    const removed = await ctx.db.transact((tx) => deleteOldEntries(tx, ctx.clock() - days * DAY, BATCH))
+  let removed: number
+  do {
+    signal.throwIfAborted()
+    removed = await ctx.db.transact((tx) => deleteOldEntries(tx, ctx.clock() - days * DAY, BATCH))
     total += removed
-    if (removed < BATCH) break
-  }
+  } while (removed === BATCH)
   return total
 }

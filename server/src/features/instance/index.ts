@@ -1,4 +1,12 @@
 export { Metrics } from './metrics.ts'
 export { renameServer, serverNameOf } from './rename.ts'
 export { instanceRoutes } from './routes.ts'
-export { claimOwnership, createServerId, hasOwner, readServerId, readSettings, Settings } from './settings.ts'
+export {
+  claimOwnership,
+  createServerId,
+  hasOwner,
+  readServerId,
+  readSettings,
+  Settings,
+  writeSettings,
+} from './settings.ts'

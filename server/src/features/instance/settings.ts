@@ -7,6 +7,8 @@ export const serverSettings = z.object({
   server_name: z.string().min(1).max(100).default('PufferBlow'),
   server_description: z.string().max(1000).nullable().default(null),
   max_message_length: z.int().min(1).max(50_000).default(50_000),
+  /** Days after which messages are removed; 0 keeps them for ever. */
+  message_retention_days: z.int().min(0).max(36_500).default(0),
 })
 
 export type ServerSettings = z.output<typeof serverSettings>

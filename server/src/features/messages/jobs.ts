@@ -1,5 +1,5 @@
 import type { Context } from '#context'
-import { deleteMessages, deleteReadStates } from './store.ts'
+import { deleteReadStates, removeMessages } from './store.ts'
 
 /** Few enough that others get their turn in between. */
 const BATCH = 200
@@ -10,7 +10,7 @@ export function messageJobs(ctx: Pick<Context, 'db' | 'jobs'>): void {
     let removed: number
     do {
       signal.throwIfAborted()
-      removed = await ctx.db.transact((tx) => deleteMessages(tx, channelId, BATCH))
+      removed = (await ctx.db.transact((tx) => removeMessages(tx, channelId, { limit: BATCH }))).removed
     } while (removed === BATCH)
     await ctx.db.transact((tx) => deleteReadStates(tx, channelId))
   })

@@ -128,7 +128,10 @@ export function readStateAdvance(tx: Tx, userId: string, channelId: string, seq:
     )
 }
 
-/** How many messages a person has not read, by channel: newer than their place, tombstones left out. */
+/**
+ * How many messages a person has not read, by channel: newer than their place, without tombstones and what was removed
+ * because of its age.
+ */
 export async function unreadCounts(
   db: Db,
   userId: string,
@@ -140,10 +143,12 @@ export async function unreadCounts(
     .leftJoin('read_state', (join) =>
       join.onRef('read_state.channel_id', '=', 'channel.id').on('read_state.user_id', '=', userId),
     )
+    .leftJoin('channel_retention', 'channel_retention.channel_id', 'channel.id')
     .select((eb) => [
       'channel.id',
       'channel.last_seq',
       'read_state.read_seq',
+      'channel_retention.pruned_seq',
       eb
         .selectFrom('message')
         .select(({ fn }) => fn.countAll<number>().as('count'))
@@ -154,7 +159,12 @@ export async function unreadCounts(
     ])
     .where('channel.id', 'in', channelIds)
     .execute()
-  return new Map(rows.map((row) => [row.id, row.last_seq - (row.read_seq ?? 0) - (row.tombstones ?? 0)]))
+  return new Map(
+    rows.map(({ id, last_seq, read_seq, pruned_seq, tombstones }) => [
+      id,
+      last_seq - Math.max(read_seq ?? 0, pruned_seq ?? 0) - (tombstones ?? 0),
+    ]),
+  )
 }
 
 /** Ids of what a person read last: at most `perChannel` in each channel. */
@@ -179,15 +189,24 @@ export async function readMessageIds(
   return rows.map(({ id }) => id)
 }
 
-/** Removes messages of a channel, oldest first. @returns how many */
-export async function deleteMessages(tx: Tx, channelId: string, limit: number): Promise<number> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('message')
-    .where('id', 'in', ({ selectFrom }) =>
-      selectFrom('message').select('id').where('channel_id', '=', channelId).orderBy('seq').limit(limit),
-    )
-    .executeTakeFirstOrThrow()
-  return Number(numDeletedRows)
+/**
+ * Removes the oldest messages of a channel without a trace, tombstones too.
+ *
+ * @param upToSeq none after this number; all if not given
+ * @returns how many, and the number of the last one
+ */
+export async function removeMessages(
+  tx: Tx,
+  channelId: string,
+  { limit, upToSeq }: { limit: number; upToSeq?: number },
+): Promise<{ removed: number; lastSeq: number | undefined }> {
+  let query = tx.selectFrom('message').select('seq').where('channel_id', '=', channelId)
+  if (upToSeq !== undefined) query = query.where('seq', '<=', upToSeq)
+  const doomed = await query.orderBy('seq').limit(limit).execute()
+  const lastSeq = doomed.at(-1)?.seq
+  if (lastSeq === undefined) return { removed: 0, lastSeq }
+  await tx.deleteFrom('message').where('channel_id', '=', channelId).where('seq', '<=', lastSeq).execute()
+  return { removed: doomed.length, lastSeq }
 }
 
 /** Forgets how far a channel was read. */

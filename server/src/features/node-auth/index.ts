@@ -1,3 +1,3 @@
-export { pruneNodeSessions } from './prune.ts'
 export { nodeAuthRoutes } from './routes.ts'
 export { endNodeSessions } from './service.ts'
+export { nodeAuthTasks } from './tasks.ts'
