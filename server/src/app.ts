@@ -9,6 +9,7 @@ import { accountRoutes, resetStatuses } from '#features/accounts/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
+import { federationRoutes } from '#features/federation/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
@@ -103,6 +104,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   messageRoutes(api, ctx)
   roleRoutes(api, ctx)
   auditRoutes(api, ctx)
+  federationRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
   taskRoutes(api, ctx)
   retentionRoutes(api, ctx)

@@ -5,9 +5,11 @@ import { EventLog } from '#db/event-log.ts'
 import { Keyring } from '#db/keyring.ts'
 import { migrate } from '#db/migrate.ts'
 import { migrateUnlessServed, openForCommand, openForServer, type Opened } from '#db/open.ts'
+import { Egress } from '#egress/egress.ts'
 import { Bus } from '#events/bus.ts'
 import { Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
+import { Federation } from '#features/federation/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
@@ -16,6 +18,7 @@ import { JobMetrics } from '#jobs/metrics.ts'
 import { Roles } from '#features/roles/index.ts'
 import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
+import { version } from '#lib/version.ts'
 import type { Log } from '#log/log.ts'
 import { Media } from '#media/media.ts'
 import { Scanner } from '#media/scanner.ts'
@@ -53,6 +56,9 @@ export interface Context extends AsyncDisposable {
   readonly media: Media
   readonly scanner: Scanner
   readonly tasks: Tasks
+  /** The one way to other hosts. */
+  readonly egress: Egress
+  readonly federation: Federation
 }
 
 export interface ContextOptions {
@@ -117,6 +123,10 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     stream: eventLog.stream,
     concurrency: config.jobs.concurrency,
   })
+  const egress = cleanup.use(openEgress(config, instance))
+  const federation = cleanup.use(
+    await Federation.open({ config, log, clock, bus, db, keyring, instance, settings }, egress),
+  )
   const resources = cleanup.move()
   return {
     config,
@@ -139,6 +149,8 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     media,
     scanner,
     tasks: new Tasks({ db, clock, jobs, log, config }),
+    egress,
+    federation,
     [Symbol.asyncDispose]: async () => {
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()
@@ -169,4 +181,14 @@ async function openInstance(config: Config, db: Database, clock: Clock): Promise
     },
   }
   return instance
+}
+
+function openEgress(config: Config, instance: Instance): Egress {
+  const { allow_private, ports } = config.federation
+  const policy = {
+    allowPrivate: allow_private,
+    ports: new Set(ports),
+    ownHost: () => instance.host,
+  }
+  return new Egress(policy, { userAgent: () => `PufferBlow/${version} (+${instance.origin})` })
 }

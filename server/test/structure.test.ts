@@ -23,9 +23,23 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   jobs: ['lib', 'log', 'events', 'db'],
   media: ['lib', 'config'],
   http: ['lib', 'config', 'log', 'db'],
-  features: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'media', 'http', 'features'],
+  egress: ['lib'],
+  features: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'media', 'http', 'egress', 'features'],
   gateway: ['lib', 'config', 'log', 'events', 'db', 'jobs', 'http', 'features'],
-  cli: ['lib', 'config', 'keys', 'log', 'events', 'db', 'jobs', 'http', 'features', '#app', '#context'],
+  cli: [
+    'lib',
+    'config',
+    'keys',
+    'log',
+    'events',
+    'db',
+    'jobs',
+    'http',
+    'egress',
+    'features',
+    '#app',
+    '#context',
+  ],
 }
 const folders = Object.keys(layers)
 

@@ -78,6 +78,15 @@ export function host(): Kind<string> {
   return text('an IP address (IPv6 without brackets) or a host name, without a port', isHost)
 }
 
+/** A list of port numbers; the environment separates them with commas. */
+export function ports(): Kind<readonly number[]> {
+  return {
+    type: z.array(z.int().min(1).max(65_535)).readonly(),
+    allowed: 'a list of port numbers (in the environment separated by commas)',
+    fromText: (value) => value.split(',').map((part) => (/^ *\d{1,5} *$/.test(part) ? Number(part) : part)),
+  }
+}
+
 /** A web origin: scheme, host and, if unusual, port. The empty text stands for the derived default. */
 export function webOrigin(): Kind<string> {
   return text(

@@ -1,5 +1,5 @@
 import { addressBlock, clamdAddress, corsOrigin, databaseUrl, flag, host, integer } from './kinds.ts'
-import { listOf, oneOf, optional, text, timeZone, webOrigin, type Kind } from './kinds.ts'
+import { listOf, oneOf, optional, ports, text, timeZone, webOrigin, type Kind } from './kinds.ts'
 
 /** One setting: what it may hold, where it comes from and what it is for. */
 export interface Setting<T = unknown> {
@@ -30,6 +30,7 @@ export const SECTIONS = {
   tasks: 'What the server does by itself at certain times.',
   storage: 'Files that people send.',
   media: 'Decoding of pictures, which happens in processes of its own.',
+  federation: 'Talking to other servers (ActivityPub). It needs a public origin with https.',
   log: 'What is written to standard output.',
   metrics: 'The Prometheus endpoint `/metrics`.',
   compat: 'Switches for clients which expect other answers than the published API.',
@@ -258,6 +259,26 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_MEDIA_MAX_FRAMES',
     default: 1000,
     description: 'Moving pictures of more frames are refused.',
+  }),
+
+  'federation.mode': setting(oneOf(['open', 'allow_list', 'off']), {
+    env: 'PUFFERBLOW_FEDERATION_MODE',
+    default: 'open',
+    description:
+      'With whom this server talks: `open` with every peer that is not blocked, `allow_list` only with those that ' +
+      'were allowed, `off` with nobody.',
+  }),
+  'federation.ports': setting(ports(), {
+    env: 'PUFFERBLOW_FEDERATION_PORTS',
+    default: [],
+    description: 'Ports besides 443 on which other servers may be called.',
+  }),
+  'federation.allow_private': setting(flag(), {
+    env: 'PUFFERBLOW_FEDERATION_ALLOW_PRIVATE',
+    default: false,
+    description:
+      'Also call peers on this machine and in private networks, with plain http and on any port. For tests: ' +
+      'strangers can then make this server call your other services.',
   }),
 
   'log.level': setting(oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), {

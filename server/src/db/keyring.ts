@@ -13,7 +13,7 @@ import type { Database, Db } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
 
 /** What a data key is for. Keys of different purposes never stand in for each other. */
-export type KeyPurpose = 'message' | 'access_token' | 'refresh_token'
+export type KeyPurpose = 'message' | 'access_token' | 'refresh_token' | 'federation'
 
 export interface DataKey {
   readonly kid: string
@@ -54,7 +54,7 @@ export class Keyring {
   static async open(db: Database, master: KeyObject, clock: Clock): Promise<Keyring> {
     const keyring = new Keyring(db, master, clock)
     await keyring.#load(db.read)
-    for (const purpose of ['message', 'access_token', 'refresh_token'] as const) {
+    for (const purpose of ['message', 'access_token', 'refresh_token', 'federation'] as const) {
       if (!keyring.#inUse.has(purpose)) await keyring.#create(purpose)
     }
     await keyring.rotate()

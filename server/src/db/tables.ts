@@ -28,6 +28,11 @@ export interface Tables {
   task: TaskTable
   task_run: TaskRunTable
   channel_retention: ChannelRetentionTable
+  federation_person: FederationPersonTable
+  federation_name: FederationNameTable
+  federation_key: FederationKeyTable
+  remote_actor: RemoteActorTable
+  peer_rule: PeerRuleTable
 }
 
 export type Flag = 0 | 1
@@ -64,6 +69,8 @@ export interface UserTable {
   created_at: number
   updated_at: number
   last_seen_at: number | null
+  /** Host of the server that a person of elsewhere lives on; null for our own. Those of elsewhere never sign in. */
+  origin_server: string | null
 }
 
 export interface UserRoleTable {
@@ -309,4 +316,58 @@ export interface ChannelRetentionTable {
   days: number | null
   /** Messages up to this number are gone, without tombstones. */
   pruned_seq: number
+}
+
+/** What a person chose about federation; without a row, the defaults. */
+export interface FederationPersonTable {
+  user_id: string
+  /** 0: for other servers, the person does not exist. */
+  is_enabled: Flag
+}
+
+/** Names under which other servers know people of ours, if these are not, or no longer, their usernames. */
+export interface FederationNameTable {
+  name_key: string
+  user_id: string
+  created_at: number
+}
+
+/** Key pairs that sign what people, and the server itself, send to other servers. */
+export interface FederationKeyTable {
+  id: string
+  /** Id of a user, or of this server. */
+  owner_id: string
+  algorithm: string
+  /** SPKI, PEM. */
+  public_key: string
+  /** The data key that seals the private key. */
+  kid: string
+  /** PKCS #8, encrypted. */
+  sealed: Uint8Array
+  created_at: number
+  retired_at: number | null
+}
+
+/** Actors of other servers, as they described themselves last. */
+export interface RemoteActorTable {
+  /** The URL of the actor. */
+  id: string
+  /** `host[:port]` of the id. */
+  host: string
+  /** The user who stands for the actor here, once there is something to show. */
+  user_id: string | null
+  /** JSON. */
+  document: string
+  fetched_at: number
+  /** When the actor's server said that it does not exist any more. */
+  gone_at: number | null
+}
+
+/** What the operator decided about a domain and all below it. */
+export interface PeerRuleTable {
+  domain: string
+  action: 'allow' | 'block'
+  reason: string
+  created_by: string | null
+  created_at: number
 }

@@ -96,6 +96,8 @@ export type TransientEvent =
   | { readonly type: 'settings.changed' }
   /** A run of a background task began, went on or ended. */
   | { readonly type: 'task.changed'; readonly run: TaskRunFacts }
+  /** With which other servers this one talks changed: read it again. */
+  | { readonly type: 'peer_rules.changed' }
   /** Durable work waits. */
   | { readonly type: 'jobs.enqueued' }
   | {

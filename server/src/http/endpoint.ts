@@ -13,6 +13,8 @@ type Answers = Readonly<Record<number, z.ZodType>>
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- it is empty on purpose
 type NoFields = z.ZodObject<Record<never, never>>
 
+const JSON_TYPE = 'application/json; charset=utf-8'
+
 /**
  * One endpoint, declared once: what validates it, types its handler, shapes its answer and describes it in
  * the OpenAPI document. Access and rate bucket must be said; a route without them does not compile.
@@ -31,6 +33,8 @@ export interface Endpoint<P extends z.ZodObject, I extends z.ZodObject, A extend
   readonly placement?: 'query' | 'body' | 'query or body'
   /** By HTTP status. The first is the one for success; where its shape has `status_code`, that is filled in. */
   readonly answers: A
+  /** Content type of the answers that are no errors. Default: JSON in UTF-8. */
+  readonly contentType?: string
   /** Error statuses beyond those that follow from access and input. */
   readonly errors?: readonly ErrorStatus[]
 }
@@ -104,7 +108,7 @@ export class Api {
           : {}
         const input = endpoint.input ? readInput(endpoint.input, placement, body, query) : {}
         const call = { params, input, actor, request, reply } as Call<P, I, Who<X>>
-        return this.#answer(endpoint.answers, await handle(call), reply)
+        return this.#answer(endpoint, await handle(call), reply)
       },
     })
   }
@@ -134,8 +138,12 @@ export class Api {
     return actor
   }
 
-  #answer(answers: Answers, body: unknown, reply: FastifyReply): FastifyReply {
-    reply.header('content-type', 'application/json; charset=utf-8')
+  #answer(
+    { answers, contentType = JSON_TYPE }: Pick<Endpoint<never, never, Answers>, 'answers' | 'contentType'>,
+    body: unknown,
+    reply: FastifyReply,
+  ): FastifyReply {
+    reply.header('content-type', contentType)
     if (body instanceof RawJson) return reply.code(body.status).send(body.text)
     // The handler may have chosen another of the declared statuses.
     const status = reply.statusCode === 200 ? Number(Object.keys(answers)[0]) : reply.statusCode

@@ -17,6 +17,7 @@ const REASONS: Readonly<Record<number, string>> = {
   403: 'Not allowed',
   404: 'It does not exist, or the caller may not know that it does',
   409: 'Somebody else has it already',
+  410: 'It was here, and is no more',
   413: 'Too large',
   415: 'Neither JSON nor a form',
   422: 'A field is missing or malformed',
@@ -124,7 +125,7 @@ export class OpenApi {
   #responses(endpoint: AnyEndpoint, needsToken: boolean): Json {
     const responses: Json = {}
     for (const [status, schema] of Object.entries(endpoint.answers)) {
-      if (status !== '204') responses[status] = this.#response(Number(status), schema)
+      if (status !== '204') responses[status] = this.#response(Number(status), schema, endpoint.contentType)
       else if (this.#bodyOn204) responses['200'] = this.#response(200, schema)
       else responses['204'] = { description: REASONS[204] }
     }
@@ -139,10 +140,10 @@ export class OpenApi {
     return responses
   }
 
-  #response(status: number, schema: z.ZodType): Json {
+  #response(status: number, schema: z.ZodType, contentType = 'application/json'): Json {
     return {
       description: REASONS[status] ?? 'Answer',
-      content: { 'application/json': { schema: this.#schema(schema, 'output') } },
+      content: { [contentType.replace(/;.*$/, '')]: { schema: this.#schema(schema, 'output') } },
     }
   }
 

@@ -3,6 +3,7 @@ import * as core from './0001-core.ts'
 import * as jobs from './0002-jobs.ts'
 import * as roles from './0005-roles.ts'
 import * as dms from './0007-dms.ts'
+import * as federation from './0008-federation.ts'
 
 /** All migrations in order. A released one is never changed; a change is a new one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -10,4 +11,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-jobs': jobs,
   '0005-roles': roles,
   '0007-dms': dms,
+  '0008-federation': federation,
 }

@@ -80,6 +80,7 @@ async function insertAccount(
     created_at: now,
     updated_at: now,
     last_seen_at: person === 'present' ? now : null,
+    origin_server: null,
   })
   return id
 }

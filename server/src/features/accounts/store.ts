@@ -9,16 +9,28 @@ export function findUser(db: Db, id: string): Promise<UserTable | undefined> {
   return db.selectFrom('user').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/** Somebody of this server, by the folded name. */
 export function findUserByName(db: Db, key: string): Promise<UserTable | undefined> {
-  return db.selectFrom('user').selectAll().where('username_key', '=', key).executeTakeFirst()
+  return db
+    .selectFrom('user')
+    .selectAll()
+    .where('username_key', '=', key)
+    .where('origin_server', 'is', null)
+    .executeTakeFirst()
 }
 
 export function findUsers(db: Db, ids: readonly string[]): Promise<UserTable[]> {
   return db.selectFrom('user').selectAll().where('id', 'in', ids).execute()
 }
 
+/** Everybody of this server. */
 export function listUsers(db: Db): Promise<UserTable[]> {
-  return db.selectFrom('user').selectAll().orderBy('username_key').execute()
+  return db
+    .selectFrom('user')
+    .selectAll()
+    .where('origin_server', 'is', null)
+    .orderBy('username_key')
+    .execute()
 }
 
 export async function updateUser(tx: Tx, id: string, change: Partial<UserTable>): Promise<void> {

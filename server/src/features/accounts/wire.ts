@@ -18,7 +18,7 @@ export function userToWire(
     avatar_url: null,
     banner_url: null,
     status: user.status as UserStatus,
-    origin_server: ctx.instance.host,
+    origin_server: user.origin_server ?? ctx.instance.host,
     inbox_id: null,
     roles_ids: roles,
     resolved_roles: list.held(roles).map((role) => ({
@@ -31,7 +31,7 @@ export function userToWire(
     is_owner: roles.includes('owner'),
     is_admin: roles.includes('owner') || roles.includes('admin'),
     last_seen: isoTimeOrNull(user.last_seen_at),
-    joined_servers_ids: [ctx.instance.serverId],
+    joined_servers_ids: user.origin_server === null ? [ctx.instance.serverId] : [],
     created_at: isoTime(user.created_at),
     updated_at: isoTime(user.updated_at),
     auth_token_expire_time: isoTime(ctx.clock() + ctx.config.accounts.access_token_minutes * 60_000),

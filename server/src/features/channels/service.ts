@@ -167,7 +167,9 @@ async function accessPrivateChannel(db: Db, actor: Actor, channelId: string): Pr
 
 /** Whether the roles of somebody show them the channel, so that it means nothing to be its member. */
 async function seesAnyway(ctx: Deps, tx: Tx, channel: AccessibleChannel, userId: string): Promise<boolean> {
-  if (!isId(userId) || !(await findUser(tx, userId))) throw notFound('User', userId)
+  const user = isId(userId) ? await findUser(tx, userId) : undefined
+  // People of other servers can be written to, but our channels are not theirs.
+  if (!user || user.origin_server !== null) throw notFound('User', userId)
   const person = ctx.roles.standing(userId, await rolesOf(tx, userId), null)
   const overrides = (await overridesFor(tx, [channel.id], person)).get(channel.id) ?? noOverrides
   const standing = { ...channel.standing, isMember: false, overrides }

@@ -1,0 +1,78 @@
+import { sql, type Kysely } from 'kysely'
+import { columnsFor } from './columns.ts'
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
+export async function up(db: Kysely<any>): Promise<void> {
+  const { integer, flag, bytes, finish } = columnsFor(db)
+
+  // The server that a person lives on: null is this one.
+  await db.schema.alterTable('user').addColumn('origin_server', 'text').execute()
+
+  await finish(
+    db.schema
+      .createTable('federation_person')
+      .addColumn('user_id', 'text', (c) => c.primaryKey().references('user.id').onDelete('cascade'))
+      .addColumn('is_enabled', flag, (c) => c.notNull()),
+  )
+  await finish(
+    db.schema
+      .createTable('federation_name')
+      .addColumn('name_key', 'text', (c) => c.primaryKey())
+      .addColumn('user_id', 'text', (c) => c.notNull().references('user.id').onDelete('cascade'))
+      .addColumn('created_at', integer, (c) => c.notNull()),
+  )
+  await db.schema.createIndex('federation_name_user').on('federation_name').column('user_id').execute()
+
+  // No reference to the user: keys of an account that is gone say that there was one.
+  await finish(
+    db.schema
+      .createTable('federation_key')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('owner_id', 'text', (c) => c.notNull())
+      .addColumn('algorithm', 'text', (c) => c.notNull())
+      .addColumn('public_key', 'text', (c) => c.notNull())
+      .addColumn('kid', 'text', (c) => c.notNull())
+      .addColumn('sealed', bytes, (c) => c.notNull())
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .addColumn('retired_at', integer),
+  )
+  // Two requests that come first for a person must not each make a key.
+  await db.schema
+    .createIndex('federation_key_in_use')
+    .unique()
+    .on('federation_key')
+    .columns(['owner_id', 'algorithm'])
+    .where(sql.ref('retired_at'), 'is', null)
+    .execute()
+
+  await finish(
+    db.schema
+      .createTable('remote_actor')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('host', 'text', (c) => c.notNull())
+      .addColumn('user_id', 'text', (c) => c.references('user.id').onDelete('set null'))
+      .addColumn('document', 'text', (c) => c.notNull())
+      .addColumn('fetched_at', integer, (c) => c.notNull())
+      .addColumn('gone_at', integer),
+  )
+  await db.schema.createIndex('remote_actor_user').unique().on('remote_actor').column('user_id').execute()
+  await db.schema.createIndex('remote_actor_host').on('remote_actor').column('host').execute()
+  await db.schema.createIndex('remote_actor_fetched').on('remote_actor').column('fetched_at').execute()
+
+  await finish(
+    db.schema
+      .createTable('peer_rule')
+      .addColumn('domain', 'text', (c) => c.primaryKey())
+      .addColumn('action', 'text', (c) => c.notNull())
+      .addColumn('reason', 'text', (c) => c.notNull())
+      .addColumn('created_by', 'text', (c) => c.references('user.id').onDelete('set null'))
+      .addColumn('created_at', integer, (c) => c.notNull()),
+  )
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
+export async function down(db: Kysely<any>): Promise<void> {
+  const tables = ['peer_rule', 'remote_actor', 'federation_key', 'federation_name', 'federation_person']
+  for (const table of tables) await db.schema.dropTable(table).execute()
+  await db.schema.alterTable('user').dropColumn('origin_server').execute()
+}

@@ -1,0 +1,2 @@
+export { Federation } from './federation.ts'
+export { federationRoutes } from './routes.ts'

@@ -1,0 +1,69 @@
+import type { Context } from '#context'
+import type { Api } from '#http/endpoint.ts'
+import { actorUrl } from './identity.ts'
+import { lookUp, setEnabled } from './people.ts'
+import { IdentityAnswer, IdentityChange, LookupAnswer, LookupInput } from './schema.ts'
+import { isEnabled } from './store/people.ts'
+
+const tag = 'Federation'
+
+export function peopleRoutes(api: Api, ctx: Context): void {
+  api.endpoint(
+    {
+      method: 'GET',
+      path: '/api/v1/federation/lookup',
+      tag,
+      summary: 'Find somebody on another server',
+      description: 'Asks the other server if nobody here has done so within a day.',
+      access: 'user',
+      bucket: 'default',
+      input: LookupInput,
+      answers: { 200: LookupAnswer },
+      errors: [400, 403, 404],
+    },
+    async ({ input }) => ({ person: await lookUp(ctx, input.handle) }),
+  )
+
+  api.endpoint(
+    {
+      method: 'GET',
+      path: '/api/v1/federation/identity',
+      tag,
+      summary: 'How other servers know the caller',
+      access: 'user',
+      bucket: 'default',
+      answers: { 200: IdentityAnswer },
+    },
+    ({ actor }) => identityOf(ctx, actor.userId),
+  )
+
+  api.endpoint(
+    {
+      method: 'PUT',
+      path: '/api/v1/federation/identity',
+      tag,
+      summary: 'Choose whether other servers know the caller',
+      description:
+        'Who is not known to other servers does not exist for them, and cannot write to people there.',
+      access: 'user',
+      bucket: 'default',
+      input: IdentityChange,
+      placement: 'query or body',
+      answers: { 200: IdentityAnswer },
+    },
+    async ({ actor, input }) => {
+      await setEnabled(ctx, actor.userId, input.enabled)
+      return identityOf(ctx, actor.userId)
+    },
+  )
+}
+
+async function identityOf(ctx: Context, userId: string) {
+  const enabled = await isEnabled(ctx.db.read, userId)
+  const name = await ctx.federation.local.nameOf(userId)
+  return {
+    enabled,
+    handle: `${name}@${ctx.instance.host}`,
+    actor: actorUrl(ctx.instance.origin, userId),
+  }
+}

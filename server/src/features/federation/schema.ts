@@ -1,0 +1,75 @@
+import { z } from 'zod'
+
+/** Documents that other servers read: their members are fixed by the standards named, not by us. */
+const document = (id: string, description: string, shape: z.ZodRawShape) =>
+  z.looseObject(shape).meta({ id, description })
+
+export const ActorParams = z.object({ user_id: z.string().max(100) })
+
+export const WebFingerInput = z.object({
+  resource: z.string().min(1).max(2048).meta({
+    description: '`acct:<name>@<host>` or the address of an actor.',
+    example: 'acct:ann@chat.example.org',
+  }),
+})
+
+export const ResourceDescriptor = document('ResourceDescriptor', 'JSON Resource Descriptor (RFC 7033).', {
+  subject: z.string(),
+  aliases: z.array(z.string()),
+  links: z.array(z.looseObject({ rel: z.string(), type: z.string(), href: z.string() })),
+})
+
+export const ActorDocument = document('Actor', 'An actor of ActivityPub.', {
+  id: z.string(),
+  type: z.string(),
+  preferredUsername: z.string(),
+  inbox: z.string(),
+  outbox: z.string(),
+})
+
+export const Tombstone = document('Tombstone', 'What is left of an account that was deleted.', {
+  id: z.string(),
+  type: z.literal('Tombstone'),
+  detail: z.string(),
+})
+
+export const OutboxInput = z.object({
+  page: z.coerce.number().optional(),
+  limit: z.coerce.number().optional(),
+})
+
+export const Collection = document('Collection', 'A collection of ActivityStreams.', {
+  id: z.string(),
+  type: z.string(),
+})
+
+export const NodeInfoDocument = document('NodeInfo', 'NodeInfo (nodeinfo.diaspora.software).', {})
+
+export const LookupInput = z.object({
+  handle: z
+    .string()
+    .min(3)
+    .max(2048)
+    .meta({ description: '`name@host`, `@name@host`, `acct:name@host` or the address of an actor.' }),
+})
+
+const RemotePerson = z
+  .object({
+    actor: z.string().meta({ description: 'Address of the actor: what the person is known by for ever.' }),
+    handle: z.string().meta({ example: 'ann@chat.example.org' }),
+    username: z.string(),
+    display_name: z.string(),
+    origin_server: z.string(),
+  })
+  .meta({ id: 'RemotePerson' })
+
+export const LookupAnswer = z.object({ status_code: z.literal(200), person: RemotePerson })
+
+export const IdentityAnswer = z.object({
+  status_code: z.literal(200),
+  enabled: z.boolean().meta({ description: 'Whether other servers can find the caller and write to them.' }),
+  handle: z.string().meta({ example: 'ann@chat.example.org' }),
+  actor: z.string(),
+})
+
+export const IdentityChange = z.object({ enabled: z.boolean() })
