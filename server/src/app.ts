@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { originOf } from '#config/load.ts'
 import type { Context } from '#context'
 import { listenForCommands } from '#events/bridge.ts'
-import { accountRoutes, resetStatuses } from '#features/accounts/index.ts'
+import { accountRoutes, resetPresence } from '#features/accounts/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
@@ -16,7 +16,7 @@ import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
 import { roleRoutes } from '#features/roles/index.ts'
 import { retentionRoutes, retentionTasks } from '#features/retention/index.ts'
 import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
-import { acceptSockets, gatewayRoutes, Hub } from '#gateway/index.ts'
+import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { createHttpServer } from '#http/server.ts'
 
@@ -44,8 +44,9 @@ export async function startServer(
   const api = declareRoutes(app, ctx)
   await serveDocumentation(app, api, ctx)
 
-  await ctx.db.transact(resetStatuses)
-  const hub = await Hub.create(ctx)
+  await resetPresence(ctx)
+  const cluster = await openCluster(ctx)
+  const hub = await Hub.create(ctx, cluster)
   acceptSockets(app.server, ctx, hub)
   const { host, port } = ctx.config.server
   await app.listen({ host, port })
@@ -72,6 +73,7 @@ export async function startServer(
     await commands[Symbol.asyncDispose]()
     await jobs
     await hub[Symbol.asyncDispose]()
+    await cluster?.[Symbol.asyncDispose]()
   }
   const running: RunningServer = {
     url: originOf(host, actual),

@@ -109,7 +109,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     log.error({ err: error }, 'a file could not be scanned for viruses'),
   )
   bus.subscribe(({ event }) => {
-    if (event.type !== 'settings.changed') return
+    if (event.type !== 'settings.changed' && event.type !== 'events.missed') return
     settings
       .reload()
       .catch((error: unknown) => log.error({ err: error }, 'the changed settings could not be read'))

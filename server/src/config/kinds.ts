@@ -118,6 +118,18 @@ export function databaseUrl(): Kind<string> {
   )
 }
 
+/** Where Redis is. The empty text stands for none. */
+export function redisUrl(): Kind<string> {
+  return text(
+    'redis://user:password@host:port/database, rediss:// for TLS, or unix:<path>',
+    (value) => value === '' || /^unix:[^\0]*\/[^\0]+$/.test(value) || isRedisUrl(value),
+  )
+}
+
+function isRedisUrl(value: string): boolean {
+  return /^rediss?:\/\/[^\s]+$/.test(value) && URL.canParse(value)
+}
+
 /** Where a virus scanner listens. The empty text stands for none. */
 export function clamdAddress(): Kind<string> {
   return text(

@@ -1,5 +1,5 @@
 import { addressBlock, clamdAddress, corsOrigin, databaseUrl, flag, host, integer } from './kinds.ts'
-import { listOf, oneOf, optional, ports, text, timeZone, webOrigin, type Kind } from './kinds.ts'
+import { listOf, oneOf, optional, ports, redisUrl, text, timeZone, webOrigin, type Kind } from './kinds.ts'
 
 /** One setting: what it may hold, where it comes from and what it is for. */
 export interface Setting<T = unknown> {
@@ -23,6 +23,7 @@ function setting<T>(kind: Kind<T>, rest: Omit<Setting<NoInfer<T>>, 'kind'>): Set
 export const SECTIONS = {
   server: 'The listener, and how the world reaches it.',
   database: 'Where rows are kept: SQLite by default, PostgreSQL if given.',
+  redis: 'Redis or Valkey, if there is one: what several processes of one server share.',
   accounts: 'Registration, passwords and the life of tokens.',
   gateway: 'WebSocket connections and what is kept for clients which reconnect.',
   audit: 'The record of what people with power did.',
@@ -124,6 +125,14 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_DATABASE_CACHE_MB',
     default: 16,
     description: 'Page cache of SQLite in MiB.',
+  }),
+
+  'redis.url': setting(redisUrl(), {
+    env: 'PUFFERBLOW_REDIS_URL',
+    default: '',
+    defaultNote: 'none',
+    secret: true,
+    description: '`redis://user:password@host:port/database`, `rediss://` with TLS, or `unix:<path>`.',
   }),
 
   'accounts.registration': setting(oneOf(['open', 'closed']), {

@@ -12,8 +12,9 @@ import { unwrapKey, wrapKey } from '#keys/wrap.ts'
 import type { Database, Db } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
 
+const purposes = ['message', 'access_token', 'refresh_token', 'federation', 'cluster'] as const
 /** What a data key is for. Keys of different purposes never stand in for each other. */
-export type KeyPurpose = 'message' | 'access_token' | 'refresh_token' | 'federation'
+export type KeyPurpose = (typeof purposes)[number]
 
 export interface DataKey {
   readonly kid: string
@@ -54,7 +55,7 @@ export class Keyring {
   static async open(db: Database, master: KeyObject, clock: Clock): Promise<Keyring> {
     const keyring = new Keyring(db, master, clock)
     await keyring.#load(db.read)
-    for (const purpose of ['message', 'access_token', 'refresh_token', 'federation'] as const) {
+    for (const purpose of purposes) {
       if (!keyring.#inUse.has(purpose)) await keyring.#create(purpose)
     }
     await keyring.rotate()

@@ -17,6 +17,7 @@ export interface Tables {
   read_state: ReadStateTable
   event: EventTable
   event_stream: EventStreamTable
+  presence: PresenceTable
   audit_entry: AuditEntryTable
   job: JobTable
   dead_letter: DeadLetterTable
@@ -159,10 +160,20 @@ export interface EventTable {
   ref_id: string | null
 }
 
-/** One row a stream: everything up to `pruned_pos` is gone from the log. */
+/**
+ * One row a stream: everything up to `pruned_pos` is gone from the log, and everything up to `head_pos` was published by
+ * the process that writes the stream, or will never exist.
+ */
 export interface EventStreamTable {
   stream: number
   pruned_pos: number
+  head_pos: number
+}
+
+/** Who has sockets open at which process; a process is named by the stream that it writes. */
+export interface PresenceTable {
+  user_id: string
+  stream: number
 }
 
 /** What somebody with power did. Rows are only added, and removed when they are old. */

@@ -98,6 +98,8 @@ export type TransientEvent =
   | { readonly type: 'task.changed'; readonly run: TaskRunFacts }
   /** With which other servers this one talks changed: read it again. */
   | { readonly type: 'peer_rules.changed' }
+  /** Events of other processes that are told once may have been missed: remembered copies of anything may be stale. */
+  | { readonly type: 'events.missed' }
   /** Durable work waits. */
   | { readonly type: 'jobs.enqueued' }
   | {

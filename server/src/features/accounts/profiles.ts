@@ -67,7 +67,7 @@ export class Profiles implements Disposable {
   }
 
   #forget({ event }: Published): void {
-    if (event.type === 'roles.changed') {
+    if (event.type === 'roles.changed' || event.type === 'events.missed') {
       this.#generation++
       return this.#profiles.clear()
     }
