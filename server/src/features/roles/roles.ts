@@ -46,7 +46,10 @@ export class Roles implements Disposable {
   async #catchUp(): Promise<void> {
     const { version, custom } = await readRoleList(this.#ctx.db.read)
     if (version <= this.#version) return
-    this.#ctx.bus.publish({ event: { type: 'roles.changed', version, roles: custom, removed: [] }, remote: true })
+    this.#ctx.bus.publish({
+      event: { type: 'roles.changed', version, roles: custom, removed: [] },
+      remote: true,
+    })
   }
 
   [Symbol.dispose](): void {
