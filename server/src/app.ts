@@ -10,12 +10,14 @@ import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { federationRoutes } from '#features/federation/index.ts'
+import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
 import { roleRoutes } from '#features/roles/index.ts'
 import { retentionRoutes, retentionTasks } from '#features/retention/index.ts'
 import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
+import { downloadRoutes, storageRoutes, storageTasks } from '#features/storage/index.ts'
 import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { createHttpServer } from '#http/server.ts'
@@ -52,6 +54,7 @@ export async function startServer(
   await app.listen({ host, port })
   const { port: actual } = app.server.address() as AddressInfo
   if (options.originIsDefault) ctx.instance.origin = originOf(host, actual)
+  await recoverUploads(ctx)
   declareWork(ctx)
   await ctx.tasks.start()
   await ctx.jobs.start()
@@ -98,6 +101,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
     authenticate: (token) => ctx.authenticator.authenticate(token),
     bodyLimit: ctx.config.server.body_limit_kb * 1024,
     bodyOn204: ctx.config.compat.upstream_client,
+    personalize: (json, sessionId) => ctx.fileLinks.fill(json, sessionId),
   })
   authRoutes(api, ctx)
   nodeAuthRoutes(api, ctx)
@@ -105,6 +109,8 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   channelRoutes(api, ctx)
   messageRoutes(api, ctx)
   roleRoutes(api, ctx)
+  storageRoutes(api, ctx)
+  downloadRoutes(api, ctx)
   auditRoutes(api, ctx)
   federationRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
@@ -122,6 +128,8 @@ function declareWork(ctx: Context): void {
   auditTasks(ctx)
   retentionTasks(ctx)
   housekeepingTasks(ctx)
+  handleSweeps(ctx)
+  storageTasks(ctx)
 }
 
 /** `/openapi.json` and, for people, `/docs`. */

@@ -10,6 +10,7 @@ import { Bus } from '#events/bus.ts'
 import { Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { Federation } from '#features/federation/index.ts'
+import { FileLinks, Vault } from '#features/files/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
@@ -18,10 +19,12 @@ import { JobMetrics } from '#jobs/metrics.ts'
 import { Roles } from '#features/roles/index.ts'
 import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
+import { newId } from '#lib/id.ts'
 import { version } from '#lib/version.ts'
 import type { Log } from '#log/log.ts'
 import { Media } from '#media/media.ts'
 import { Scanner } from '#media/scanner.ts'
+import { Stores } from '#storage/stores.ts'
 
 /** What this server is called from outside. */
 export interface Instance {
@@ -53,6 +56,8 @@ export interface Context extends AsyncDisposable {
   readonly recentPages: RecentPages
   readonly metrics: Metrics
   readonly jobs: Jobs
+  readonly vault: Vault
+  readonly fileLinks: FileLinks
   readonly media: Media
   readonly scanner: Scanner
   readonly tasks: Tasks
@@ -93,9 +98,16 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const keyring = await Keyring.open(db, master.key, clock)
   const instance = await openInstance(config, db, clock)
   const metrics = new Metrics()
-  const messages = new MessageReader(keyring, (messageId, cause) =>
-    log.error({ message_id: messageId, err: cause }, 'a message cannot be decrypted'),
-  )
+  const messages = new MessageReader({ config, keyring, log, bus })
+  const stores = cleanup.use(await Stores.open(config))
+  const vault = new Vault({
+    db,
+    clock,
+    keyring,
+    stores,
+    writer: `${eventLog.stream}/${newId(clock())}`,
+    encrypt: config.storage.encrypt,
+  })
   // First among those who listen: the others look roles up when they are told of a change.
   const roles = await Roles.open({ db, bus })
   const profiles = new Profiles({ db, bus, roles })
@@ -109,6 +121,9 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     log.error({ err: error }, 'a file could not be scanned for viruses'),
   )
   bus.subscribe(({ event }) => {
+    if (event.type === 'keys.replaced' || event.type === 'events.missed') {
+      keyring.reload().catch((error: unknown) => log.error({ err: error }, 'the new keys could not be read'))
+    }
     if (event.type !== 'settings.changed' && event.type !== 'events.missed') return
     settings
       .reload()
@@ -146,6 +161,8 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     recentPages: new RecentPages(),
     metrics,
     jobs,
+    vault,
+    fileLinks: new FileLinks({ keyring, clock }, config.storage.link_hours),
     media,
     scanner,
     tasks: new Tasks({ db, clock, jobs, log, config }),
@@ -155,6 +172,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()
       roles[Symbol.dispose]()
+      messages[Symbol.dispose]()
       await resources.disposeAsync()
     },
   }

@@ -143,6 +143,15 @@ function isTcpAddress(value: string): boolean {
   return port !== undefined && URL.canParse(value.replace('tcp:', 'tcp://')) && Number(port) > 0
 }
 
+/** The address of an object store; some have a path. The empty text stands for the one that needs no address. */
+export function s3Endpoint(): Kind<string> {
+  return text(
+    'an address such as https://s3.example.org, with http or https',
+    (value) => value === '' || (/^https?:\/\/[^?#@\\\s]+$/i.test(value) && URL.canParse(value)),
+    (value) => value.replace(/\/+$/, ''),
+  )
+}
+
 function isHost(value: string): boolean {
   if (isIP(value) !== 0) return !value.includes('%')
   // The URL parser takes a name whose last part is a number for an address, and refuses it when it is a bad one.

@@ -6,6 +6,7 @@ import { channelOf, isLogged, type DomainEvent, type Position } from '#events/ev
 import type { Profile } from '#features/accounts/index.ts'
 import type { Actor } from '#http/access.ts'
 import { HttpError } from '#http/errors.ts'
+import { hasSlots } from '#lib/slots.ts'
 import { Audience, type Viewer } from './audience.ts'
 import { CloseCode, Connection } from './connection.ts'
 import type { Cluster } from './cluster/cluster.ts'
@@ -175,7 +176,8 @@ export class Hub implements AsyncDisposable {
     for (const { row, event } of missed) {
       cursor = advance(cursor, row)
       const author = event.type === 'message.sent' ? authors.get(event.message.senderId) : undefined
-      connection.writePast(textFrame(eventJson(event, formatCursor(this.#mark, cursor), author)!))
+      const json = eventJson(event, formatCursor(this.#mark, cursor), author)!
+      connection.writePast(this.#framesOf(json)(connection))
       await connection.drained()
     }
     const ready = { type: 'ready', replayed: missed.length, cursor: formatCursor(this.#mark, live) }
@@ -255,10 +257,10 @@ export class Hub implements AsyncDisposable {
   ): void {
     const text = eventJson(event, position && formatCursor(this.#mark, this.#cursor), author)
     if (text === undefined) return
-    const frame = textFrame(text)
+    const frameFor = this.#framesOf(text)
     let written = 0
     const write = (connection: Connection): void => {
-      if (connection.write(frame)) written++
+      if (connection.write(frameFor(connection))) written++
       else this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.tooSlow) })
     }
     switch (event.type) {
@@ -283,6 +285,10 @@ export class Hub implements AsyncDisposable {
       case 'message.sent':
         this.#audience.forEach(event.message.channelId, write)
         break
+      case 'upload.progressed':
+        this.#audience.viewer(event.userId)?.connections.forEach(write)
+        break
+      case 'file.deleted':
       case 'message.deleted':
       case 'messages.pruned':
         this.#audience.forEach(event.channelId, write)
@@ -298,6 +304,16 @@ export class Hub implements AsyncDisposable {
       default:
     }
     this.#ctx.metrics.frames.inc(written)
+  }
+
+  /** One frame for everybody, or, where text has links to files, one for each session made from it. */
+  #framesOf(json: string): (connection: Connection) => Buffer {
+    if (!hasSlots(json)) {
+      const frame = textFrame(json)
+      return () => frame
+    }
+    const bytes = Buffer.from(json)
+    return ({ sessionId }) => textFrame(this.#ctx.fileLinks.fill(bytes, sessionId))
   }
 
   async #showStatus(change: Extract<DomainEvent, { type: 'user.status_changed' }>): Promise<void> {

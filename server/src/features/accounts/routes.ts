@@ -8,6 +8,7 @@ import { notFound } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
 import { cleanLine } from '#lib/text.ts'
 import { editProfile } from './edit-profile.ts'
+import { pictureRoutes } from './pictures.ts'
 import {
   Credentials,
   PasswordInput,
@@ -30,6 +31,7 @@ const RESET = 'auth_token reset successfully'
 export function accountRoutes(api: Api, ctx: Context): void {
   signingRoutes(api, ctx)
   profileRoutes(api, ctx)
+  pictureRoutes(api, ctx)
   directoryRoutes(api, ctx)
 }
 

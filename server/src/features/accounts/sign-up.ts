@@ -75,6 +75,8 @@ async function insertAccount(
     username_skeleton: name.skeleton,
     password_hash: passwordHash,
     about: null,
+    avatar: null,
+    banner: null,
     status: person === 'present' ? 'online' : 'offline',
     chosen_status: 'online',
     created_at: now,

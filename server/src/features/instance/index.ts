@@ -9,4 +9,5 @@ export {
   readSettings,
   Settings,
   writeSettings,
+  type ServerSettings,
 } from './settings.ts'
