@@ -1,5 +1,5 @@
 /** Bytes of an unmasked text frame (RFC 6455, section 5.2), made once and written to many sockets. */
-export function textFrame(text: string | Buffer): Buffer {
+export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text)
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(header + length)
@@ -12,8 +12,7 @@ export function textFrame(text: string | Buffer): Buffer {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  if (typeof text === 'string') frame.write(text, header, 'utf8')
-  else frame.set(text, header)
+  frame.write(text, header, 'utf8')
   return frame
 }
 

@@ -1,13 +1,9 @@
-import type { Context } from '#context'
 import type { Db } from '#db/database.ts'
-import type { DataKey } from '#db/keyring.ts'
-import type { AttachedFile, MessageContent } from '#events/events.ts'
-import { attachedFiles } from '#features/files/index.ts'
+import type { DataKey, Keyring } from '#db/keyring.ts'
+import type { MessageContent } from '#events/events.ts'
 import { openMessage, sealMessage } from '#keys/seal.ts'
 import { Lru } from '#lib/lru.ts'
 import { findMessages, type LivingMessage, type MessageRef } from './store.ts'
-
-type Deps = Pick<Context, 'bus' | 'config' | 'keyring' | 'log'>
 
 /** Shown in place of a message whose key is lost or whose ciphertext was changed. */
 const UNREADABLE = '[message unavailable]'
@@ -25,7 +21,7 @@ function associatedData(message: {
 
 export function sealContent(
   key: DataKey,
-  content: Pick<MessageContent, 'id' | 'channelId' | 'senderId' | 'text'>,
+  content: Omit<MessageContent, 'seq' | 'sentAt'>,
   revision: number,
 ): Buffer {
   return sealMessage(key.key, content.text, associatedData({ ...content, revision }))
@@ -38,20 +34,14 @@ interface Remembered {
 }
 
 /** Decrypts messages, and remembers what it decrypted lately: the newest page of a busy channel is read often. */
-export class MessageReader implements Disposable {
-  readonly #ctx: Deps
+export class MessageReader {
+  readonly #keyring: Keyring
   readonly #contents = new Lru<string, Remembered>(REMEMBERED)
-  readonly #unsubscribe: () => void
-  #generation = 0
+  readonly #onUnreadable: (messageId: string, cause: unknown) => void
 
-  constructor(ctx: Deps) {
-    this.#ctx = ctx
-    this.#unsubscribe = ctx.bus.subscribe(({ event }) => {
-      if (event.type === 'file.deleted') this.#contents.delete(event.messageId)
-      else if (event.type === 'events.missed') this.#contents.clear()
-      else return
-      this.#generation++
-    })
+  constructor(keyring: Keyring, onUnreadable: (messageId: string, cause: unknown) => void) {
+    this.#keyring = keyring
+    this.#onUnreadable = onUnreadable
   }
 
   /**
@@ -69,16 +59,7 @@ export class MessageReader implements Disposable {
     }
     if (missing.length === 0) return contents as MessageContent[]
     const read = new Map<string, MessageContent>()
-    const generation = this.#generation
-    const rows = await findMessages(db, missing)
-    const withFiles = rows.filter(({ has_files }) => has_files === 1).map(({ id }) => id)
-    const files = withFiles.length > 0 ? await attachedFiles(this.#ctx, db, withFiles) : undefined
-    for (const row of rows) {
-      const content = await this.#open(row, files?.get(row.id) ?? [])
-      read.set(row.id, content)
-      // A file may have been taken away while we read.
-      if (generation === this.#generation && content.text !== UNREADABLE) this.remember(content, row.revision)
-    }
+    for (const row of await findMessages(db, missing)) read.set(row.id, await this.#open(row))
     return refs.flatMap(({ id }, index) => contents[index] ?? read.get(id) ?? [])
   }
 
@@ -87,22 +68,19 @@ export class MessageReader implements Disposable {
     this.#contents.set(content.id, { revision, content })
   }
 
-  async #open(row: LivingMessage, files: readonly AttachedFile[]): Promise<MessageContent> {
+  async #open(row: LivingMessage): Promise<MessageContent> {
     const place = { id: row.id, channelId: row.channel_id, senderId: row.sender_id }
-    const frame = { ...place, seq: row.seq, sentAt: row.sent_at, files }
-    const { keyring, log } = this.#ctx
+    const frame = { ...place, seq: row.seq, sentAt: row.sent_at }
     try {
-      const key = keyring.byId(row.kid) ?? (await keyring.find(row.kid))
+      const key = this.#keyring.byId(row.kid) ?? (await this.#keyring.find(row.kid))
       if (!key) throw new Error(`the key ${row.kid} is missing`)
       const text = openMessage(key.key, row.sealed, associatedData({ ...place, revision: row.revision }))
-      return { ...frame, text }
+      const content = { ...frame, text }
+      this.remember(content, row.revision)
+      return content
     } catch (cause) {
-      log.error({ message_id: row.id, err: cause }, 'a message cannot be decrypted')
+      this.#onUnreadable(row.id, cause)
       return { ...frame, text: UNREADABLE }
     }
-  }
-
-  [Symbol.dispose](): void {
-    this.#unsubscribe()
   }
 }
