@@ -5,20 +5,21 @@ import type { FastifyInstance } from 'fastify'
 import { originOf } from '#config/load.ts'
 import type { Context } from '#context'
 import { listenForCommands } from '#events/bridge.ts'
-import { accountRoutes, resetStatuses } from '#features/accounts/index.ts'
+import { accountRoutes, resetPresence } from '#features/accounts/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { federationRoutes } from '#features/federation/index.ts'
+import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
 import { roleRoutes } from '#features/roles/index.ts'
 import { retentionRoutes, retentionTasks } from '#features/retention/index.ts'
 import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
-import { acceptSockets, gatewayRoutes, Hub } from '#gateway/index.ts'
+import { downloadRoutes, storageRoutes, storageTasks } from '#features/storage/index.ts'
+import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
-import { RequestLimits } from '#http/rate-limit/hooks.ts'
 import { createHttpServer } from '#http/server.ts'
 
 /** A server that listens. */
@@ -40,16 +41,20 @@ export async function startServer(
   ctx: Context,
   options: { originIsDefault: boolean },
 ): Promise<RunningServer> {
-  const { app, api } = await declareServer(ctx)
+  const app = await createHttpServer(ctx.config, ctx.log)
+  observe(app, ctx)
+  const api = declareRoutes(app, ctx)
   await serveDocumentation(app, api, ctx)
 
-  await ctx.db.transact(resetStatuses)
-  const hub = await Hub.create(ctx)
+  await resetPresence(ctx)
+  const cluster = await openCluster(ctx)
+  const hub = await Hub.create(ctx, cluster)
   acceptSockets(app.server, ctx, hub)
   const { host, port } = ctx.config.server
   await app.listen({ host, port })
   const { port: actual } = app.server.address() as AddressInfo
   if (options.originIsDefault) ctx.instance.origin = originOf(host, actual)
+  await recoverUploads(ctx)
   declareWork(ctx)
   await ctx.tasks.start()
   await ctx.jobs.start()
@@ -71,6 +76,7 @@ export async function startServer(
     await commands[Symbol.asyncDispose]()
     await jobs
     await hub[Symbol.asyncDispose]()
+    await cluster?.[Symbol.asyncDispose]()
   }
   const running: RunningServer = {
     url: originOf(host, actual),
@@ -84,21 +90,18 @@ export async function startServer(
 
 /** The OpenAPI document of a server that does not listen. */
 export async function describeApi(ctx: Context): Promise<Record<string, unknown>> {
-  const { app, api } = await declareServer(ctx)
+  const app = await createHttpServer(ctx.config, ctx.log)
+  const api = declareRoutes(app, ctx)
   await app.close()
   return api.openApi.document(ctx.instance.origin)
 }
 
-async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api: Api }> {
-  const { config, log } = ctx
-  const limits = new RequestLimits(ctx.limiter, ctx.clients)
-  const app = await createHttpServer({ config, log, limits })
-  observe(app, ctx)
+function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   const api = new Api(app, {
     authenticate: (token) => ctx.authenticator.authenticate(token),
-    limits,
     bodyLimit: ctx.config.server.body_limit_kb * 1024,
     bodyOn204: ctx.config.compat.upstream_client,
+    personalize: (json, sessionId) => ctx.fileLinks.fill(json, sessionId),
   })
   authRoutes(api, ctx)
   nodeAuthRoutes(api, ctx)
@@ -106,13 +109,15 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
   channelRoutes(api, ctx)
   messageRoutes(api, ctx)
   roleRoutes(api, ctx)
+  storageRoutes(api, ctx)
+  downloadRoutes(api, ctx)
   auditRoutes(api, ctx)
   federationRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
   taskRoutes(api, ctx)
   retentionRoutes(api, ctx)
   gatewayRoutes(api)
-  return { app, api }
+  return api
 }
 
 /** What this server does in the background: for requests that are over, and by itself. */
@@ -123,6 +128,8 @@ function declareWork(ctx: Context): void {
   auditTasks(ctx)
   retentionTasks(ctx)
   housekeepingTasks(ctx)
+  handleSweeps(ctx)
+  storageTasks(ctx)
 }
 
 /** `/openapi.json` and, for people, `/docs`. */

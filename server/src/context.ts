@@ -7,9 +7,10 @@ import { migrate } from '#db/migrate.ts'
 import { migrateUnlessServed, openForCommand, openForServer, type Opened } from '#db/open.ts'
 import { Egress } from '#egress/egress.ts'
 import { Bus } from '#events/bus.ts'
-import { PasswordGuard, Passwords, Profiles } from '#features/accounts/index.ts'
+import { Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { Federation } from '#features/federation/index.ts'
+import { FileLinks, Vault } from '#features/files/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
@@ -18,16 +19,12 @@ import { JobMetrics } from '#jobs/metrics.ts'
 import { Roles } from '#features/roles/index.ts'
 import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
+import { newId } from '#lib/id.ts'
 import { version } from '#lib/version.ts'
-import { ClientAddresses } from '#http/client-address.ts'
-import { RateLimiter, type Warned } from '#http/rate-limit/limiter.ts'
-import { MemoryStore } from '#http/rate-limit/memory-store.ts'
-import { RedisStore } from '#http/rate-limit/redis-store.ts'
-import type { RateLimitStore } from '#http/rate-limit/store.ts'
-import { formatNetwork, networkOf } from '#lib/ip.ts'
 import type { Log } from '#log/log.ts'
 import { Media } from '#media/media.ts'
 import { Scanner } from '#media/scanner.ts'
+import { Stores } from '#storage/stores.ts'
 
 /** What this server is called from outside. */
 export interface Instance {
@@ -54,20 +51,19 @@ export interface Context extends AsyncDisposable {
   readonly roles: Roles
   readonly authenticator: Authenticator
   readonly passwords: Passwords
-  readonly passwordGuard: PasswordGuard
   readonly profiles: Profiles
   readonly messages: MessageReader
   readonly recentPages: RecentPages
   readonly metrics: Metrics
   readonly jobs: Jobs
+  readonly vault: Vault
+  readonly fileLinks: FileLinks
   readonly media: Media
   readonly scanner: Scanner
   readonly tasks: Tasks
   /** The one way to other hosts. */
   readonly egress: Egress
   readonly federation: Federation
-  readonly clients: ClientAddresses
-  readonly limiter: RateLimiter
 }
 
 export interface ContextOptions {
@@ -102,9 +98,16 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const keyring = await Keyring.open(db, master.key, clock)
   const instance = await openInstance(config, db, clock)
   const metrics = new Metrics()
-  const messages = new MessageReader(keyring, (messageId, cause) =>
-    log.error({ message_id: messageId, err: cause }, 'a message cannot be decrypted'),
-  )
+  const messages = new MessageReader({ config, keyring, log, bus })
+  const stores = cleanup.use(await Stores.open(config))
+  const vault = new Vault({
+    db,
+    clock,
+    keyring,
+    stores,
+    writer: `${eventLog.stream}/${newId(clock())}`,
+    encrypt: config.storage.encrypt,
+  })
   // First among those who listen: the others look roles up when they are told of a change.
   const roles = await Roles.open({ db, bus })
   const profiles = new Profiles({ db, bus, roles })
@@ -118,7 +121,10 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     log.error({ err: error }, 'a file could not be scanned for viruses'),
   )
   bus.subscribe(({ event }) => {
-    if (event.type !== 'settings.changed') return
+    if (event.type === 'keys.replaced' || event.type === 'events.missed') {
+      keyring.reload().catch((error: unknown) => log.error({ err: error }, 'the new keys could not be read'))
+    }
+    if (event.type !== 'settings.changed' && event.type !== 'events.missed') return
     settings
       .reload()
       .catch((error: unknown) => log.error({ err: error }, 'the changed settings could not be read'))
@@ -136,18 +142,6 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const federation = cleanup.use(
     await Federation.open({ config, log, clock, bus, db, keyring, instance, settings }, egress),
   )
-  const clients = new ClientAddresses(config.server.trusted_proxies, () =>
-    log.warn(
-      'requests come by a proxy that is not trusted, so all its clients look like one: set server.trusted_proxies',
-    ),
-  )
-  const limitStore = cleanup.use(await openLimitStore(options, instance))
-  const limiter = new RateLimiter({
-    store: limitStore,
-    rules: () => settings.limits,
-    clock,
-    onWarning: (warned) => noteWarning({ log, metrics }, warned),
-  })
   const resources = cleanup.move()
   return {
     config,
@@ -162,23 +156,23 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     roles,
     authenticator,
     passwords,
-    passwordGuard: new PasswordGuard({ limiter, settings, passwords }),
     profiles,
     messages,
     recentPages: new RecentPages(),
     metrics,
     jobs,
+    vault,
+    fileLinks: new FileLinks({ keyring, clock }, config.storage.link_hours),
     media,
     scanner,
     tasks: new Tasks({ db, clock, jobs, log, config }),
     egress,
     federation,
-    clients,
-    limiter,
     [Symbol.asyncDispose]: async () => {
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()
       roles[Symbol.dispose]()
+      messages[Symbol.dispose]()
       await resources.disposeAsync()
     },
   }
@@ -215,25 +209,4 @@ function openEgress(config: Config, instance: Instance): Egress {
     ownHost: () => instance.host,
   }
   return new Egress(policy, { userAgent: () => `PufferBlow/${version} (+${instance.origin})` })
-}
-
-/** Commands beside a server count nothing, and need no Redis. */
-async function openLimitStore(
-  { config, log, role }: ContextOptions,
-  { serverId }: Instance,
-): Promise<RateLimitStore> {
-  const { url } = config.redis
-  if (url === '' || role === 'command') return new MemoryStore()
-  return RedisStore.open({ url, prefix: `pufferblow:${serverId}:limit`, log })
-}
-
-/** Of the address only a part is logged, by which an operator recognises a network but not a person. */
-function noteWarning({ log, metrics }: Pick<Context, 'log' | 'metrics'>, warned: Warned): void {
-  const { scope, bucket, client, userId, warnings } = warned
-  metrics.rateLimitWarnings.inc({ scope, bucket })
-  const network = formatNetwork(networkOf(client.address, client.address.family === 4 ? 24 : 48))
-  log.warn(
-    { scope, bucket, warnings, network, ...(userId !== undefined && { user_id: userId }) },
-    'somebody goes on beyond a rate limit',
-  )
 }

@@ -5,7 +5,7 @@ import { fail, ok, type Check } from './doctor/check.ts'
 import { checkDatabase } from './doctor/database.ts'
 import { checkDataFolder, checkMasterKey } from './doctor/files.ts'
 import { checkClock, checkDiskSpace, checkNode, checkOpenFiles } from './doctor/machine.ts'
-import { checkOrigin, checkPort, checkRedis } from './doctor/network.ts'
+import { checkOrigin, checkPort } from './doctor/network.ts'
 import { dataDirOf, withExamples } from './options.ts'
 import { print, printJson } from './print.ts'
 
@@ -45,7 +45,6 @@ async function checkConfigured(dataDir: string | undefined): Promise<Check[]> {
     checkDiskSpace(config.data_dir),
     await checkPort(loaded),
     checkOrigin(loaded),
-    ...(await checkRedis(config)),
     ...(await checkDatabase(config, databaseOptionsFor(loaded))),
   ]
 }

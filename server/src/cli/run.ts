@@ -7,7 +7,6 @@ import { jobsCommand } from './jobs.ts'
 import { migrateCommand } from './migrate.ts'
 import { openApiCommand } from './openapi.ts'
 import { serveCommand } from './serve.ts'
-import { settingsCommand } from './settings.ts'
 import { setupCommand } from './setup.ts'
 import { userCommand } from './user.ts'
 import { versionCommand } from './version.ts'
@@ -34,7 +33,6 @@ function program(): Command {
     serveCommand(),
     setupCommand(),
     userCommand(),
-    settingsCommand(),
     configCommand(),
     doctorCommand(),
     jobsCommand(),

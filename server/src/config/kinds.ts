@@ -118,6 +118,18 @@ export function databaseUrl(): Kind<string> {
   )
 }
 
+/** Where Redis is. The empty text stands for none. */
+export function redisUrl(): Kind<string> {
+  return text(
+    'redis://user:password@host:port/database, rediss:// for TLS, or unix:<path>',
+    (value) => value === '' || /^unix:[^\0]*\/[^\0]+$/.test(value) || isRedisUrl(value),
+  )
+}
+
+function isRedisUrl(value: string): boolean {
+  return /^rediss?:\/\/[^\s]+$/.test(value) && URL.canParse(value)
+}
+
 /** Where a virus scanner listens. The empty text stands for none. */
 export function clamdAddress(): Kind<string> {
   return text(
@@ -131,11 +143,12 @@ function isTcpAddress(value: string): boolean {
   return port !== undefined && URL.canParse(value.replace('tcp:', 'tcp://')) && Number(port) > 0
 }
 
-/** Where Redis is. The empty text stands for none. */
-export function redisUrl(): Kind<string> {
+/** The address of an object store; some have a path. The empty text stands for the one that needs no address. */
+export function s3Endpoint(): Kind<string> {
   return text(
-    'redis://user:password@host:port/database, rediss:// for TLS, or unix:<path>',
-    (value) => value === '' || /^unix:[^\0]*\/[^\0]+$/.test(value) || isRedisUrl(value),
+    'an address such as https://s3.example.org, with http or https',
+    (value) => value === '' || (/^https?:\/\/[^?#@\\\s]+$/i.test(value) && URL.canParse(value)),
+    (value) => value.replace(/\/+$/, ''),
   )
 }
 
@@ -163,10 +176,6 @@ function isAddressBlock(value: string): boolean {
 /** `sqlite://data/x.sqlite` looks like a relative path but would be an absolute one, hence refused. */
 function isSqliteUrl(value: string): boolean {
   return /^sqlite:(?!\/\/[^/])[^\0]+$/.test(value) && !/^sqlite:\/*$/.test(value)
-}
-
-function isRedisUrl(value: string): boolean {
-  return /^rediss?:\/\/[^\s]+$/.test(value) && URL.canParse(value)
 }
 
 function isPostgresUrl(value: string): boolean {

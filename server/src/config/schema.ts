@@ -1,5 +1,6 @@
 import { addressBlock, clamdAddress, corsOrigin, databaseUrl, flag, host, integer } from './kinds.ts'
-import { listOf, oneOf, optional, ports, redisUrl, text, timeZone, webOrigin, type Kind } from './kinds.ts'
+import { listOf, oneOf, optional, ports, redisUrl, s3Endpoint, text, timeZone } from './kinds.ts'
+import { webOrigin, type Kind } from './kinds.ts'
 
 /** One setting: what it may hold, where it comes from and what it is for. */
 export interface Setting<T = unknown> {
@@ -23,13 +24,13 @@ function setting<T>(kind: Kind<T>, rest: Omit<Setting<NoInfer<T>>, 'kind'>): Set
 export const SECTIONS = {
   server: 'The listener, and how the world reaches it.',
   database: 'Where rows are kept: SQLite by default, PostgreSQL if given.',
-  redis: 'Redis or Valkey, if there is one: counters of rate limits that outlive a restart.',
+  redis: 'Redis or Valkey, if there is one: what several processes of one server share.',
   accounts: 'Registration, passwords and the life of tokens.',
+  storage: 'Where uploaded files are kept: in the data folder, or in a bucket of an S3-compatible service.',
   gateway: 'WebSocket connections and what is kept for clients which reconnect.',
   audit: 'The record of what people with power did.',
   jobs: 'Durable work in the background.',
   tasks: 'What the server does by itself at certain times.',
-  storage: 'Files that people send.',
   media: 'Decoding of pictures, which happens in processes of its own.',
   federation: 'Talking to other servers (ActivityPub). It needs a public origin with https.',
   log: 'What is written to standard output.',
@@ -130,7 +131,7 @@ export const SETTINGS = {
   'redis.url': setting(redisUrl(), {
     env: 'PUFFERBLOW_REDIS_URL',
     default: '',
-    defaultNote: 'none: counters are kept in memory',
+    defaultNote: 'none',
     secret: true,
     description: '`redis://user:password@host:port/database`, `rediss://` with TLS, or `unix:<path>`.',
   }),
@@ -165,6 +166,63 @@ export const SETTINGS = {
     default: 64,
     description: 'Passwords which may wait to be hashed; beyond that, sign-in answers 503.',
   }),
+
+  'storage.backend': setting(oneOf(['auto', 'disk', 's3']), {
+    env: 'PUFFERBLOW_STORAGE_BACKEND',
+    default: 'auto',
+    description:
+      'Where new files go. `auto`: to the bucket if one is set, else to the disk. Files in the other place stay readable.',
+  }),
+  'storage.encrypt': setting(flag(), {
+    env: 'PUFFERBLOW_STORAGE_ENCRYPT',
+    default: true,
+    description: 'Whether new files are encrypted where they are kept. Each has a key of its own.',
+  }),
+  'storage.min_free_mb': setting(integer(0, 1_000_000), {
+    env: 'PUFFERBLOW_STORAGE_MIN_FREE_MB',
+    default: 512,
+    description: 'Uploads are refused when the disk of the data folder has less than this left, in MiB.',
+  }),
+  'storage.link_hours': setting(integer(1, 720), {
+    env: 'PUFFERBLOW_STORAGE_LINK_HOURS',
+    default: 24,
+    description:
+      'How long the links to files in messages are good. They end earlier when the session or the channel is lost.',
+  }),
+  'storage.s3_endpoint': setting(s3Endpoint(), {
+    env: 'PUFFERBLOW_S3_ENDPOINT',
+    default: '',
+    defaultNote: 'the service of Amazon',
+    description: 'Address of an S3-compatible service.',
+  }),
+  'storage.s3_bucket': setting(
+    text('the name of a bucket', (value) => value === '' || /^[\w.-]{1,255}$/.test(value)),
+    {
+      env: 'PUFFERBLOW_S3_BUCKET',
+      default: '',
+      description: 'The bucket. It must exist. Empty: files are kept on the disk.',
+    },
+  ),
+  'storage.s3_region': setting(
+    text('the name of a region', (value) => /^[\w-]{1,64}$/.test(value)),
+    { env: 'PUFFERBLOW_S3_REGION', default: 'us-east-1', description: 'Region of the bucket.' },
+  ),
+  'storage.s3_prefix': setting(
+    text('letters, digits, `/`, `-`, `_` and `.`', (value) => /^[\w/.-]{0,200}$/.test(value)),
+    {
+      env: 'PUFFERBLOW_S3_PREFIX',
+      default: '',
+      description: 'Put before the name of every object, so that a bucket can be shared.',
+    },
+  ),
+  'storage.s3_access_key': setting(
+    text('text without spaces', (value) => /^[\x21-\x7e]*$/.test(value)),
+    { env: 'PUFFERBLOW_S3_ACCESS_KEY', default: '', secret: true, description: 'Id of the access key.' },
+  ),
+  'storage.s3_secret_key': setting(
+    text('text without spaces', (value) => /^[\x21-\x7e]*$/.test(value)),
+    { env: 'PUFFERBLOW_S3_SECRET_KEY', default: '', secret: true, description: 'The access key itself.' },
+  ),
 
   'gateway.ping_seconds': setting(integer(5, 120), {
     env: 'PUFFERBLOW_GATEWAY_PING_SECONDS',

@@ -46,6 +46,8 @@ export interface Engine extends AsyncDisposable {
   maintain(run: Maintenance): Promise<Record<string, number>>
   /** Whether a server works on this database; meant for processes that are none. */
   isServed(): Promise<boolean>
+  /** The event streams that living processes write. */
+  livingStreams(): Promise<ReadonlySet<number>>
 }
 
 /** Upkeep that takes its time. */
@@ -148,6 +150,11 @@ export class Database {
   /** Whether a server works on this database; meant for processes that are none. */
   isServed(): Promise<boolean> {
     return this.#engine.isServed()
+  }
+
+  /** The event streams that living processes of this server write, this one's included. */
+  livingStreams(): Promise<ReadonlySet<number>> {
+    return this.#engine.livingStreams()
   }
 }
 

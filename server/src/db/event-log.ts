@@ -54,7 +54,7 @@ export class EventLog {
     if (!claim) return new EventLog(bus, clock, undefined, 0)
     await db
       .insertInto('event_stream')
-      .values({ stream: claim.stream, pruned_pos: 0 })
+      .values({ stream: claim.stream, pruned_pos: 0, head_pos: 0 })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
     const last = await db
@@ -64,12 +64,13 @@ export class EventLog {
       .orderBy('pos', 'desc')
       .limit(1)
       .executeTakeFirst()
-    const pruned = await db
+    // Others may have been told of positions whose transactions were undone: they are never used again.
+    const known = await db
       .selectFrom('event_stream')
-      .select('pruned_pos')
+      .select(['pruned_pos', 'head_pos'])
       .where('stream', '=', claim.stream)
       .executeTakeFirstOrThrow()
-    return new EventLog(bus, clock, claim, Math.max(last?.pos ?? 0, pruned.pruned_pos))
+    return new EventLog(bus, clock, claim, Math.max(last?.pos ?? 0, known.pruned_pos, known.head_pos))
   }
 
   /** The stream that this process writes. */

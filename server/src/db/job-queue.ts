@@ -10,6 +10,8 @@ import type { Tables } from './tables.ts'
 export interface JobPayloads {
   /** Removes what was said in a channel that was deleted. */
   'messages.purge': { readonly channelId: string }
+  /** Removes objects that nothing refers to from their stores. */
+  'files.sweep': Readonly<Record<string, never>>
   /** Runs a task when its time has come, or somebody asks for it. */
   [task: `task.${string}`]: Readonly<Record<string, never>>
 }

@@ -12,8 +12,20 @@ import { unwrapKey, wrapKey } from '#keys/wrap.ts'
 import type { Database, Db } from './database.ts'
 import { isUniqueViolation } from './errors.ts'
 
+const purposes = [
+  'message',
+  'access_token',
+  'refresh_token',
+  'federation',
+  'cluster',
+  'file',
+  'file_link',
+] as const
 /** What a data key is for. Keys of different purposes never stand in for each other. */
-export type KeyPurpose = 'message' | 'access_token' | 'refresh_token' | 'federation'
+export type KeyPurpose = (typeof purposes)[number]
+
+/** Purposes whose key is replaced from time to time; the others stay until somebody asks. */
+const replaced = ['message', 'file'] as const
 
 export interface DataKey {
   readonly kid: string
@@ -26,8 +38,8 @@ export interface SigningKey extends DataKey {
   readonly publicKey: KeyObject
 }
 
-/** New messages use a key no longer than this, which keeps random nonces far from their bound of 2^32 uses. */
-const MESSAGE_KEY_MS = 30 * 24 * 3600 * 1000
+/** What is new uses a key no longer than this, which keeps random nonces far from their bound of 2^32 uses. */
+const KEY_MS = 30 * 24 * 3600 * 1000
 
 /**
  * The data keys: kept in the database, wrapped by the master key, so that every process of a server has them and
@@ -54,7 +66,7 @@ export class Keyring {
   static async open(db: Database, master: KeyObject, clock: Clock): Promise<Keyring> {
     const keyring = new Keyring(db, master, clock)
     await keyring.#load(db.read)
-    for (const purpose of ['message', 'access_token', 'refresh_token', 'federation'] as const) {
+    for (const purpose of purposes) {
       if (!keyring.#inUse.has(purpose)) await keyring.#create(purpose)
     }
     await keyring.rotate()
@@ -79,20 +91,30 @@ export class Keyring {
     return this.#keys.get(kid)
   }
 
+  /** Learns of keys that another process has made. */
+  async reload(): Promise<void> {
+    await this.#load(this.#db.read)
+  }
+
   signing(): SigningKey {
     return asSigningKey(this.current('access_token'))
   }
 
-  /** Retires the message key when its time is over and takes a new one. @returns whether it did */
+  /** Retires the keys that encrypt data when their time is over, and takes new ones. @returns whether it did */
   async rotate(): Promise<boolean> {
-    const now = this.#clock()
-    const { kid, createdAt } = this.current('message')
-    if (now - createdAt < MESSAGE_KEY_MS) return false
+    const due = replaced.filter((purpose) => this.#clock() - this.current(purpose).createdAt >= KEY_MS)
+    for (const purpose of due) await this.replace(purpose)
+    return due.length > 0
+  }
+
+  /** Retires the key in use and takes a new one. What the old one encrypted stays readable. */
+  async replace(purpose: 'message' | 'file'): Promise<DataKey> {
+    const { kid } = this.current(purpose)
     await this.#db.transact((tx) =>
-      tx.updateTable('encryption_key').set({ retired_at: now }).where('kid', '=', kid).execute(),
+      tx.updateTable('encryption_key').set({ retired_at: this.#clock() }).where('kid', '=', kid).execute(),
     )
-    await this.#create('message')
-    return true
+    await this.#create(purpose)
+    return this.current(purpose)
   }
 
   async #create(purpose: KeyPurpose): Promise<void> {

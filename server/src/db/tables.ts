@@ -17,6 +17,12 @@ export interface Tables {
   read_state: ReadStateTable
   event: EventTable
   event_stream: EventStreamTable
+  presence: PresenceTable
+  blob: BlobTable
+  loose_object: LooseObjectTable
+  file: FileTable
+  thumbnail: ThumbnailTable
+  storage_usage: StorageUsageTable
   audit_entry: AuditEntryTable
   job: JobTable
   dead_letter: DeadLetterTable
@@ -66,6 +72,9 @@ export interface UserTable {
   status: string
   /** What the person chose last; `dnd` and `afk` survive a reconnect. */
   chosen_status: string
+  /** `<id>.<extension>` of a file. */
+  avatar: string | null
+  banner: string | null
   created_at: number
   updated_at: number
   last_seen_at: number | null
@@ -139,6 +148,8 @@ export interface MessageTable {
   sent_at: number
   deleted_at: number | null
   deleted_by: string | null
+  /** 1 if it was sent with files. Most have none, and then nobody looks for them. */
+  has_files: Flag
 }
 
 export interface ReadStateTable {
@@ -159,10 +170,20 @@ export interface EventTable {
   ref_id: string | null
 }
 
-/** One row a stream: everything up to `pruned_pos` is gone from the log. */
+/**
+ * One row a stream: everything up to `pruned_pos` is gone from the log, and everything up to `head_pos` was published by
+ * the process that writes the stream, or will never exist.
+ */
 export interface EventStreamTable {
   stream: number
   pruned_pos: number
+  head_pos: number
+}
+
+/** Who has sockets open at which process; a process is named by the stream that it writes. */
+export interface PresenceTable {
+  user_id: string
+  stream: number
 }
 
 /** What somebody with power did. Rows are only added, and removed when they are old. */
@@ -215,6 +236,79 @@ export interface DeadLetterTable {
   reason: string
   created_at: number
   died_at: number
+}
+
+/** Content that is stored once, whoever sent it, in an object of a store. Gone with its last reference. */
+export interface BlobTable {
+  /** Name of the object: random. */
+  object: string
+  /** Which store it is in: `disk` or `s3`. */
+  store: string
+  /** Of the plain content, in hexadecimal. */
+  sha256: string
+  /** Of the plain content. */
+  size: number
+  is_sealed: Flag
+  /** The data key that wraps the secret of a sealed object. */
+  kid: string | null
+  wrapped_secret: Uint8Array | null
+  /** Files and thumbnails that refer to it; never 0 after a commit. */
+  refs: number
+  created_at: number
+}
+
+/**
+ * Objects that no blob refers to: yet, while `writer` says which process writes them, or any more. The latter, and
+ * those whose writer is gone, are removed from their store.
+ */
+export interface LooseObjectTable {
+  object: string
+  store: string
+  writer: string | null
+  since: number
+}
+
+/** One use of a blob: the attachment of a message, an avatar, an upload of the owner. */
+export interface FileTable {
+  /** Random, and part of its address. */
+  id: string
+  object: string
+  owner_id: string
+  purpose: string
+  visibility: string
+  /** Where the storage routes show it. */
+  directory: string
+  kind: string
+  /** MIME type, told by the content. */
+  type: string
+  extension: string
+  size: number
+  kid: string
+  /** The name that people see, encrypted. */
+  sealed_name: Uint8Array
+  width: number | null
+  height: number | null
+  is_animated: Flag
+  channel_id: string | null
+  message_id: string | null
+  /** Its place among the files of its message, from 0. */
+  place: number
+  created_at: number
+}
+
+/** A smaller copy of an image, as WebP. */
+export interface ThumbnailTable {
+  file_id: string
+  width: number
+  height: number
+  object: string
+  size: number
+}
+
+/** Bytes in use: by a user (all their files), or `server` (all blobs). */
+export interface StorageUsageTable {
+  scope: string
+  bytes: number
 }
 
 /** What a node was asked to sign. Its account session must stand as long. */

@@ -4,6 +4,8 @@ import type { DomainEvent, Position } from './events.ts'
 export interface Published {
   readonly event: DomainEvent
   readonly position?: Position
+  /** Set when another process of this server caused it. */
+  readonly remote?: true
 }
 
 export type Listener = (published: Published) => void

@@ -20,6 +20,26 @@ export interface MessageContent {
   readonly senderId: string
   readonly text: string
   readonly sentAt: number
+  readonly files: readonly AttachedFile[]
+}
+
+/** A file of a message. */
+export interface AttachedFile {
+  readonly id: string
+  readonly name: string
+  /** MIME type, told by the content. */
+  readonly type: string
+  readonly kind: 'image' | 'video' | 'audio' | 'document' | 'file'
+  readonly extension: string
+  readonly size: number
+  /** In pixels; of images only. */
+  readonly width: number | null
+  readonly height: number | null
+  readonly isAnimated: boolean
+  /** Smaller copies of an image, the smallest first. */
+  readonly thumbnails: readonly { readonly width: number; readonly height: number }[]
+  /** How `attachments` of a message shows it: by its address, or as an object for clients that need that. */
+  readonly shownAs: 'address' | 'object'
 }
 
 /** What others may know of a channel. */
@@ -98,6 +118,8 @@ export type TransientEvent =
   | { readonly type: 'task.changed'; readonly run: TaskRunFacts }
   /** With which other servers this one talks changed: read it again. */
   | { readonly type: 'peer_rules.changed' }
+  /** Events of other processes that are told once may have been missed: remembered copies of anything may be stale. */
+  | { readonly type: 'events.missed' }
   /** Durable work waits. */
   | { readonly type: 'jobs.enqueued' }
   | {
@@ -113,6 +135,24 @@ export type TransientEvent =
       readonly channelId: string
       readonly messageId: string
       readonly seq: number
+    }
+  /** A file of a message was taken away by itself; the message stays. */
+  | {
+      readonly type: 'file.deleted'
+      readonly fileId: string
+      readonly messageId: string
+      readonly channelId: string
+    }
+  /** A data key was replaced: what is new should use the new one. */
+  | { readonly type: 'keys.replaced' }
+  /** An upload of a user comes on: shown to their own sockets. */
+  | {
+      readonly type: 'upload.progressed'
+      readonly userId: string
+      readonly uploadId: string
+      readonly state: 'receiving' | 'processing' | 'done' | 'failed'
+      readonly receivedBytes: number
+      readonly totalBytes: number | null
     }
 
 /** How a run of a background task stands. */

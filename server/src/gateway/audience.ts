@@ -83,9 +83,23 @@ export class Audience {
     this.#roles = roles
   }
 
-  async load(): Promise<void> {
-    const overrides = Map.groupBy(await listOverrides(this.#db.read), ({ channelId }) => channelId)
-    for (const row of await listChannelVisibility(this.#db.read)) {
+  /** Reads about all channels. */
+  load(): Promise<void> {
+    return this.#read()
+  }
+
+  knows(channelId: string): boolean {
+    return this.#channels.has(channelId)
+  }
+
+  /** Reads about a channel that another process made. */
+  learn(channelId: string): Promise<void> {
+    return this.#read(channelId)
+  }
+
+  async #read(only?: string): Promise<void> {
+    const overrides = Map.groupBy(await listOverrides(this.#db.read, only), ({ channelId }) => channelId)
+    for (const row of await listChannelVisibility(this.#db.read, only === undefined ? undefined : [only])) {
       this.#add({
         id: row.id,
         type: row.type,
@@ -119,16 +133,21 @@ export class Audience {
     }
     viewer.entering++
     try {
-      let changes: number
-      do {
-        changes = viewer.changes
-        this.#setMemberships(viewer, await membershipsOf(this.#db.read, userId))
-      } while (changes !== viewer.changes)
+      await this.refresh(viewer)
     } catch (error) {
       this.leave(viewer)
       throw error
     }
     return viewer
+  }
+
+  /** Reads anew what somebody is a member of. */
+  async refresh(viewer: Viewer): Promise<void> {
+    let changes: number
+    do {
+      changes = viewer.changes
+      this.#setMemberships(viewer, await membershipsOf(this.#db.read, viewer.userId))
+    } while (changes !== viewer.changes)
   }
 
   /** Ends what {@link enter} began: somebody without an open socket is forgotten. */
@@ -264,6 +283,12 @@ export class Audience {
   }
 
   #add(channel: Channel): void {
+    const known = this.#channels.get(channel.id)
+    if (known) {
+      // What events have told meanwhile may be newer than what was read.
+      if (known.revision > channel.revision || known.isDeleted) return
+      this.#shared.delete(known)
+    }
     this.#channels.set(channel.id, channel)
     if (channel.type !== 'dm') this.#shared.add(channel)
   }

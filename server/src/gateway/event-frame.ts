@@ -71,6 +71,21 @@ export function eventJson(
         channel_id: event.channelId,
         seq: event.seq,
       })
+    case 'file.deleted':
+      return json({
+        type: 'file_deleted',
+        file_id: event.fileId,
+        message_id: event.messageId,
+        channel_id: event.channelId,
+      })
+    case 'upload.progressed':
+      return json({
+        type: 'upload_progress',
+        upload_id: event.uploadId,
+        state: event.state,
+        received_bytes: event.receivedBytes,
+        total_bytes: event.totalBytes,
+      })
     default:
       return undefined
   }

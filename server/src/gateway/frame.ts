@@ -1,5 +1,5 @@
 /** Bytes of an unmasked text frame (RFC 6455, section 5.2), made once and written to many sockets. */
-export function textFrame(text: string): Buffer {
+export function textFrame(text: string | Buffer): Buffer {
   const length = Buffer.byteLength(text)
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(header + length)
@@ -12,7 +12,8 @@ export function textFrame(text: string): Buffer {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  frame.write(text, header, 'utf8')
+  if (typeof text === 'string') frame.write(text, header, 'utf8')
+  else frame.set(text, header)
   return frame
 }
 

@@ -2,11 +2,14 @@ import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import type { Context } from '#context'
 import type { Published } from '#events/bus.ts'
-import type { DomainEvent, Position } from '#events/events.ts'
+import { channelOf, isLogged, type DomainEvent, type Position } from '#events/events.ts'
+import type { Profile } from '#features/accounts/index.ts'
 import type { Actor } from '#http/access.ts'
 import { HttpError } from '#http/errors.ts'
+import { hasSlots } from '#lib/slots.ts'
 import { Audience, type Viewer } from './audience.ts'
 import { CloseCode, Connection } from './connection.ts'
+import type { Cluster } from './cluster/cluster.ts'
 import { advance, formatCursor, logMark, type Cursor } from './cursor.ts'
 import { eventJson, hiddenJson, roleListJson, rolesJson, shownJson } from './event-frame.ts'
 import { pingFrame, pongFrame, textFrame } from './frame.ts'
@@ -36,22 +39,25 @@ export class Hub implements AsyncDisposable {
   /** Events that wait for the author of an earlier message to be read. Usually empty. */
   readonly #waiting: Published[] = []
   readonly #mark: string
+  readonly #cluster: Cluster | undefined
   #cursor: Cursor
   #stopping = false
 
-  private constructor(ctx: Context) {
+  private constructor(ctx: Context, cluster: Cluster | undefined) {
     this.#ctx = ctx
     this.#audience = new Audience(ctx)
     this.#presence = new Presence(ctx, (change) => this.#showStatus(change))
     this.#mark = logMark(ctx.instance.serverId)
-    this.#cursor = new Map([[ctx.eventLog.stream, ctx.eventLog.head]])
+    this.#cluster = cluster
+    this.#cursor = cluster?.heads ?? new Map([[ctx.eventLog.stream, ctx.eventLog.head]])
     this.#unsubscribe = ctx.bus.subscribe((published) => this.#receive(published))
     const interval = ctx.config.gateway.ping_seconds * 1000
     this.#pinger = setInterval(() => this.#pingAll(), interval).unref()
   }
 
-  static async create(ctx: Context): Promise<Hub> {
-    const hub = new Hub(ctx)
+  /** @param cluster the other processes of this server, if there may be any */
+  static async create(ctx: Context, cluster?: Cluster): Promise<Hub> {
+    const hub = new Hub(ctx, cluster)
     await hub.#audience.load()
     return hub
   }
@@ -71,6 +77,7 @@ export class Hub implements AsyncDisposable {
     { actor, channelId, resume }: Admission,
     upgrade: () => { socket: WebSocket; stream: Duplex } | undefined,
   ): Promise<void> {
+    if (resume instanceof Map) await this.#cluster?.reach(resume)
     const viewer = await this.#audience.enter(actor.userId, actor.roles)
     let connection: Connection | undefined
     try {
@@ -123,7 +130,7 @@ export class Hub implements AsyncDisposable {
     const incoming = new Incoming(this.#ctx, connection, viewer)
     const admits = (): boolean => {
       if (!connection.isOpen) return false
-      if (this.#ctx.limiter.admitsFrame(connection.userId)) return true
+      if (connection.admit(this.#ctx.clock())) return true
       this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.policy) })
       connection.close(CloseCode.policy, 'too many frames')
       return false
@@ -169,7 +176,8 @@ export class Hub implements AsyncDisposable {
     for (const { row, event } of missed) {
       cursor = advance(cursor, row)
       const author = event.type === 'message.sent' ? authors.get(event.message.senderId) : undefined
-      connection.writePast(textFrame(eventJson(event, formatCursor(this.#mark, cursor), author)!))
+      const json = eventJson(event, formatCursor(this.#mark, cursor), author)!
+      connection.writePast(this.#framesOf(json)(connection))
       await connection.drained()
     }
     const ready = { type: 'ready', replayed: missed.length, cursor: formatCursor(this.#mark, live) }
@@ -180,24 +188,17 @@ export class Hub implements AsyncDisposable {
     if (this.#waiting.push(published) === 1) this.#drain()
   }
 
-  /** Shows events in their order; stops at a message whose author must be read from the database first. */
+  /** Shows events in their order; stops at one for which something must be read from the database first. */
   #drain(): void {
     for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
       const { event } = next
-      if (event.type === 'message.sent' && !this.#ctx.profiles.known(event.message.senderId)) {
-        const { senderId } = event.message
-        void this.#ctx.profiles
-          .of([senderId])
-          .then((found) => found.get(senderId))
-          .catch((error: unknown) => {
-            this.#ctx.log.error({ err: error }, 'an author could not be read')
-            return undefined
-          })
-          .then((author) => {
-            this.#show(next, author)
-            this.#waiting.shift()
-            this.#drain()
-          })
+      const reading = this.#readAhead(event)
+      if (reading) {
+        void reading.then((author) => {
+          this.#show(next, author)
+          this.#waiting.shift()
+          this.#drain()
+        })
         return
       }
       this.#show(
@@ -208,7 +209,26 @@ export class Hub implements AsyncDisposable {
     }
   }
 
-  #show({ event, position }: Published, author: Parameters<typeof eventJson>[2]): void {
+  /** Reads what is needed to show an event and not known yet. @returns undefined when there is nothing */
+  #readAhead(event: DomainEvent): Promise<Profile | undefined> | undefined {
+    const senderId = event.type === 'message.sent' ? event.message.senderId : undefined
+    const knowsAuthor = senderId === undefined || this.#ctx.profiles.known(senderId) !== undefined
+    // Another process made the channel, and what happens in it here is told sooner than that.
+    const channelId = isLogged(event) && event.type !== 'channel.created' ? channelOf(event) : undefined
+    const knowsChannel = channelId === undefined || this.#audience.knows(channelId)
+    if (knowsAuthor && knowsChannel) return undefined
+    const read = async (): Promise<Profile | undefined> => {
+      if (!knowsChannel) await this.#audience.learn(channelId)
+      return senderId === undefined ? undefined : (await this.#ctx.profiles.of([senderId])).get(senderId)
+    }
+    return read().catch((error: unknown) => {
+      this.#ctx.log.error({ err: error }, 'what is needed to show an event could not be read')
+      return undefined
+    })
+  }
+
+  #show({ event, position, remote }: Published, author: Parameters<typeof eventJson>[2]): void {
+    if (event.type === 'message.sent' && !remote) this.#ctx.metrics.messages.inc()
     if (position) this.#cursor = advance(this.#cursor, position)
     if (event.type === 'channel.access_changed') return this.#showAccess(event)
     this.#audience.follow(event)
@@ -219,6 +239,10 @@ export class Hub implements AsyncDisposable {
         return this.#showRoles(event)
       case 'roles.changed':
         return this.#showRoleList(event)
+      case 'events.missed':
+        return void this.#reconsider().catch((error: unknown) =>
+          this.#ctx.log.error({ err: error }, 'open sockets could not be checked again'),
+        )
       case 'user.status_changed':
         return this.#presence.announce(event, this.size)
       default:
@@ -233,10 +257,10 @@ export class Hub implements AsyncDisposable {
   ): void {
     const text = eventJson(event, position && formatCursor(this.#mark, this.#cursor), author)
     if (text === undefined) return
-    const frame = textFrame(text)
+    const frameFor = this.#framesOf(text)
     let written = 0
     const write = (connection: Connection): void => {
-      if (connection.write(frame)) written++
+      if (connection.write(frameFor(connection))) written++
       else this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.tooSlow) })
     }
     switch (event.type) {
@@ -259,9 +283,12 @@ export class Hub implements AsyncDisposable {
         }
         break
       case 'message.sent':
-        this.#ctx.metrics.messages.inc()
         this.#audience.forEach(event.message.channelId, write)
         break
+      case 'upload.progressed':
+        this.#audience.viewer(event.userId)?.connections.forEach(write)
+        break
+      case 'file.deleted':
       case 'message.deleted':
       case 'messages.pruned':
         this.#audience.forEach(event.channelId, write)
@@ -277,6 +304,16 @@ export class Hub implements AsyncDisposable {
       default:
     }
     this.#ctx.metrics.frames.inc(written)
+  }
+
+  /** One frame for everybody, or, where text has links to files, one for each session made from it. */
+  #framesOf(json: string): (connection: Connection) => Buffer {
+    if (!hasSlots(json)) {
+      const frame = textFrame(json)
+      return () => frame
+    }
+    const bytes = Buffer.from(json)
+    return ({ sessionId }) => textFrame(this.#ctx.fileLinks.fill(bytes, sessionId))
   }
 
   async #showStatus(change: Extract<DomainEvent, { type: 'user.status_changed' }>): Promise<void> {
@@ -325,6 +362,18 @@ export class Hub implements AsyncDisposable {
   #writeTo(viewer: Viewer, frame: Buffer, channelId: string): void {
     for (const connection of viewer.connections) {
       if (connection.channelId === undefined || connection.channelId === channelId) connection.write(frame)
+    }
+  }
+
+  /** Something may have been missed: whether each socket's session stands, and what its person may see, is asked anew. */
+  async #reconsider(): Promise<void> {
+    await this.#audience.load()
+    for (const connection of this.#audience.connections) {
+      const viewer = this.#audience.viewer(connection.userId)
+      if (!viewer || !connection.isOpen) continue
+      await this.#recheck(connection, viewer)
+      await this.#audience.refresh(viewer)
+      this.#closeBlind(viewer)
     }
   }
 

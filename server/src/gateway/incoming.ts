@@ -1,5 +1,5 @@
 import type { Context } from '#context'
-import { parseStatus, setStatus, statuses } from '#features/accounts/index.ts'
+import { chooseStatus, parseStatus, statuses } from '#features/accounts/index.ts'
 import { markAsRead } from '#features/messages/index.ts'
 import { HttpError } from '#http/errors.ts'
 import { isoTime } from '#lib/clock.ts'
@@ -63,7 +63,7 @@ async function act(
       const status = typeof frame['status'] === 'string' ? parseStatus(frame['status']) : undefined
       if (!status)
         return connection.send({ type: 'error', error: `status must be one of ${statuses.join(', ')}` })
-      return setStatus(ctx, connection.userId, status, 'ws_client_update')
+      return chooseStatus(ctx, connection.userId, status, 'ws_client_update')
     }
     default:
   }

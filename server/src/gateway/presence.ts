@@ -1,6 +1,6 @@
 import type { Context } from '#context'
 import type { DomainEvent, StatusSource } from '#events/events.ts'
-import { findUser, setStatus, statusOnConnect } from '#features/accounts/index.ts'
+import { arrive, depart } from '#features/accounts/index.ts'
 
 type StatusChanged = Extract<DomainEvent, { type: 'user.status_changed' }>
 
@@ -14,7 +14,7 @@ const FRAMES_PER_SECOND = 20_000
  * tells others about changes in batches, so that a reconnecting crowd does not drown what people say.
  */
 export class Presence implements Disposable {
-  readonly #ctx: Pick<Context, 'db' | 'clock' | 'config' | 'log'>
+  readonly #ctx: Pick<Context, 'db' | 'clock' | 'config' | 'log' | 'eventLog'>
   readonly #show: (change: StatusChanged) => Promise<void>
   readonly #leaving = new Map<string, NodeJS.Timeout>()
   readonly #changed = new Map<string, StatusChanged>()
@@ -24,7 +24,7 @@ export class Presence implements Disposable {
 
   /** @param show tells sockets about a change */
   constructor(
-    ctx: Pick<Context, 'db' | 'clock' | 'config' | 'log'>,
+    ctx: Pick<Context, 'db' | 'clock' | 'config' | 'log' | 'eventLog'>,
     show: (change: StatusChanged) => Promise<void>,
   ) {
     this.#ctx = ctx
@@ -85,9 +85,8 @@ export class Presence implements Disposable {
 
   async #update(userId: string, source: StatusSource): Promise<void> {
     try {
-      if (source === 'ws_disconnect') return await setStatus(this.#ctx, userId, 'offline', source)
-      const user = await findUser(this.#ctx.db.read, userId)
-      if (user) await setStatus(this.#ctx, userId, statusOnConnect(user.chosen_status), source)
+      if (source === 'ws_disconnect') await depart(this.#ctx, userId)
+      else await arrive(this.#ctx, userId, source)
     } catch (error) {
       // The next connect or disconnect sets it right.
       this.#ctx.log.warn({ err: error, user_id: userId }, 'presence could not be stored')

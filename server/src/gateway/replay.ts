@@ -10,7 +10,8 @@ import type { Cursor } from './cursor.ts'
 /** Rows of the log that are looked at for one resume, whosever they are. */
 const MAX_SCANNED = 20_000
 
-export interface MissedEvent {
+/** A row of the event log, and the event that it stands for. */
+export interface RestoredEvent {
   readonly row: EventTable
   readonly event: LoggedEvent
 }
@@ -28,7 +29,7 @@ export async function missedEvents(
   viewer: Viewer,
   channelId: string | undefined,
   { from, to }: { from: Cursor; to: Cursor },
-): Promise<MissedEvent[] | undefined> {
+): Promise<RestoredEvent[] | undefined> {
   const db = ctx.db.read
   const streams = await db.selectFrom('event_stream').selectAll().execute()
   for (const stream of from.keys()) if (!streams.some((known) => known.stream === stream)) return undefined
@@ -52,7 +53,7 @@ export async function missedEvents(
   if (streams.length > 1) rows.sort((a, b) => a.at - b.at || a.stream - b.stream || a.pos - b.pos)
   const relevant = rows.filter((row) => concerns(row, audience, viewer, channelId))
   if (relevant.length > ctx.config.gateway.resume_limit) return undefined
-  return restore(ctx, relevant)
+  return restoreEvents(ctx, relevant)
 }
 
 function concerns(
@@ -68,17 +69,17 @@ function concerns(
 }
 
 /** Turns rows of the log, which hold no content, into events with what the database holds now. */
-async function restore(
+export async function restoreEvents(
   ctx: Pick<Context, 'db' | 'messages'>,
   rows: readonly EventTable[],
-): Promise<MissedEvent[]> {
+): Promise<RestoredEvent[]> {
   const db = ctx.db.read
   const messageIds = rows.flatMap((row) =>
     row.type === 'message.sent' && row.ref_id !== null ? [row.ref_id] : [],
   )
   const contents = await ctx.messages.read(db, await messageRefs(db, messageIds))
   const messages = new Map(contents.map((content) => [content.id, content]))
-  const missed: MissedEvent[] = []
+  const missed: RestoredEvent[] = []
   for (const row of rows) {
     const event = await restoreOne(db, row, messages)
     if (event) missed.push({ row, event })

@@ -4,9 +4,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import type { Context } from '#context'
 import { accessChannel } from '#features/channels/index.ts'
 import { asUnavailable, DatabaseUnavailableError } from '#db/errors.ts'
-import { errorBody, HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
-import { HandshakeLimits } from '#http/rate-limit/handshake.ts'
-import type { LimitHeaders } from '#http/rate-limit/headers.ts'
+import { HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
 import { tokenOf } from '#http/token.ts'
 import { logMark, parseCursor } from './cursor.ts'
 import type { Admission, Hub, Resume } from './hub.ts'
@@ -45,23 +43,17 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
       })
       return opened
     }
-    const limits = new HandshakeLimits(ctx.limiter, ctx.clients.of(request), 'messages')
-    admission(ctx, request, limits)
+    admission(ctx, request)
       .then((admitted) => hub.open(admitted, upgrade))
-      .catch(async (error: unknown) => {
-        if (!answered) return refuse(ctx, stream, await limits.settle(error))
+      .catch((error: unknown) => {
+        if (!answered) return refuse(ctx, stream, error)
         ctx.log.error({ err: error }, 'a socket could not be opened')
         stream.destroy()
       })
   })
 }
 
-async function admission(
-  ctx: Context,
-  request: IncomingMessage,
-  limits: HandshakeLimits,
-): Promise<Admission> {
-  limits.admit()
+async function admission(ctx: Context, request: IncomingMessage): Promise<Admission> {
   const url = URL.parse(request.url ?? '', 'http://localhost')
   const target = url ? targetOf(url.pathname) : undefined
   if (!url || !target) throw notFound('Socket')
@@ -69,7 +61,6 @@ async function admission(
   const token = tokenOf(undefined, { auth_token: url.searchParams.get('auth_token') }, request.headers)
   if (token === undefined) throw unauthorized()
   const actor = await ctx.authenticator.authenticate(token)
-  await limits.count(actor.userId)
   const { channelId } = target
   if (channelId !== undefined) await accessChannel(ctx.db.read, actor, channelId)
   return { actor, channelId, resume: resumeOf(ctx, url.searchParams.get('resume')) }
@@ -88,35 +79,27 @@ function resumeOf({ instance }: Pick<Context, 'instance'>, text: string | null):
   return parseCursor(logMark(instance.serverId), text) ?? new Map([[-1, 0]])
 }
 
-function refuse(
-  ctx: Context,
-  stream: Duplex,
-  { error: thrown, headers }: { error: unknown; headers: LimitHeaders },
-): void {
-  const error = asHttpError(asUnavailable(thrown))
-  const { status, retryAfterSeconds } = error
-  if (status >= 500) ctx.log.error({ err: error.cause ?? error }, 'a socket was refused')
-  const body = JSON.stringify(errorBody(error))
-  const all = {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': String(Buffer.byteLength(body)),
-    'access-control-allow-origin': '*',
-    'cache-control': 'no-store',
-    connection: 'close',
-    ...headers,
-    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
-    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
-  }
-  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
-  const line = `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}`
-  stream.end(`${[line, ...head].join('\r\n')}\r\n\r\n${body}`)
-}
-
-function asHttpError(error: unknown): HttpError {
-  if (error instanceof HttpError) return error
-  if (error instanceof DatabaseUnavailableError)
-    return unavailable(error.message, error.retryAfterSeconds, error)
-  return new HttpError(500, 'Internal server error', { cause: error })
+function refuse(ctx: Context, stream: Duplex, thrown: unknown): void {
+  const error = asUnavailable(thrown)
+  const { status, detail, retryAfter } =
+    error instanceof HttpError
+      ? { status: error.status, detail: error.detail, retryAfter: error.retryAfterSeconds }
+      : error instanceof DatabaseUnavailableError
+        ? { status: 503, detail: error.message, retryAfter: error.retryAfterSeconds }
+        : { status: 500, detail: 'Internal server error', retryAfter: undefined }
+  if (status >= 500) ctx.log.error({ err: error }, 'a socket was refused')
+  const body = JSON.stringify({ detail })
+  const head = [
+    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Access-Control-Allow-Origin: *',
+    'Cache-Control: no-store',
+    'Connection: close',
+    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
+  ]
+  stream.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
 const REASONS: Readonly<Record<number, string>> = {

@@ -1,14 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { demand, type Access, type Actor, type Authenticate, type Bucket } from './access.ts'
-import { invalidField, unauthorized } from './errors.ts'
-import { readForm } from './form.ts'
+import { badRequest, invalidField, unauthorized } from './errors.ts'
 import { parseInput } from './input.ts'
 import { OpenApi } from './openapi.ts'
-import type { RequestLimits } from './rate-limit/hooks.ts'
 import { tokenOf } from './token.ts'
+import { FormReader, type IncomingFile } from './upload.ts'
 
-export type ErrorStatus = 400 | 403 | 404 | 409 | 413
+export type ErrorStatus = 400 | 403 | 404 | 409 | 412 | 413 | 416 | 507
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 type Answers = Readonly<Record<number, z.ZodType>>
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- it is empty on purpose
@@ -20,7 +19,12 @@ const JSON_TYPE = 'application/json; charset=utf-8'
  * One endpoint, declared once: what validates it, types its handler, shapes its answer and describes it in
  * the OpenAPI document. Access and rate bucket must be said; a route without them does not compile.
  */
-export interface Endpoint<P extends z.ZodObject, I extends z.ZodObject, A extends Answers> {
+export interface Endpoint<
+  P extends z.ZodObject,
+  I extends z.ZodObject,
+  A extends Answers,
+  F extends AsyncDisposable = never,
+> {
   readonly method: Method
   readonly path: string
   readonly tag: string
@@ -38,6 +42,44 @@ export interface Endpoint<P extends z.ZodObject, I extends z.ZodObject, A extend
   readonly contentType?: string
   /** Error statuses beyond those that follow from access and input. */
   readonly errors?: readonly ErrorStatus[]
+  /** Files that it takes, as parts of a form. */
+  readonly uploads?: Uploads<P, F>
+}
+
+/** How an endpoint takes files. */
+export interface Uploads<P extends z.ZodObject, F extends AsyncDisposable> {
+  /** Names of the form fields that may hold files. */
+  readonly fields: readonly string[]
+  /** How many files a request may have, as of now. */
+  readonly limit: () => number
+  /**
+   * Takes one file in while it arrives; the access of the endpoint was checked before. What it returns is disposed of
+   * when the request is over, also when it failed.
+   */
+  readonly take: (file: IncomingFile, call: UploadCall<P>) => Promise<F>
+}
+
+/** What is known while a form arrives. */
+export interface UploadCall<P extends z.ZodObject> {
+  readonly params: z.output<P>
+  readonly actor: Actor
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  /** The fields that came before the file. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** An endpoint, GET and HEAD, that answers with something other than JSON. A token may come with the request. */
+export interface Download<P extends z.ZodObject> {
+  readonly path: string
+  /** Name of the rest of the path, for one that ends in `/*`. */
+  readonly rest?: string
+  readonly tag: string
+  readonly summary: string
+  readonly description?: string
+  readonly bucket: Bucket
+  readonly params: P
+  readonly query: z.ZodObject
 }
 
 /** JSON that was made by hand on a hot path and must match the declared answer. */
@@ -51,11 +93,13 @@ export class RawJson {
   }
 }
 
-export interface Call<P extends z.ZodObject, I extends z.ZodObject, W> {
+export interface Call<P extends z.ZodObject, I extends z.ZodObject, W, F extends AsyncDisposable = never> {
   readonly params: z.output<P>
   readonly input: z.output<I>
   /** Whoever asks; undefined only on public endpoints. */
   readonly actor: W
+  /** In the order they were sent. */
+  readonly files: readonly F[]
   readonly request: FastifyRequest
   readonly reply: FastifyReply
 }
@@ -64,25 +108,31 @@ type AnswerOf<A extends Answers> = WithoutStatus<z.input<A[keyof A]>> | RawJson
 type WithoutStatus<T> = T extends unknown ? Omit<T, 'status_code'> : never
 type Who<X extends Access> = X extends 'public' ? undefined : Actor
 
+type AnyEndpoint<F extends AsyncDisposable> = Endpoint<z.ZodObject, z.ZodObject, Answers, F>
+
+/** Puts into JSON what only this reader may have. Text that has no place for it comes back as it is. */
+export type Personalize = (text: string | Buffer, sessionId: string) => string | Buffer
+
 /** Registers endpoints on a Fastify instance. */
 export class Api {
   readonly #app: FastifyInstance
   readonly #authenticate: Authenticate
   readonly #bodyLimit: number
   readonly #bodyOn204: boolean
-  readonly #limits: RequestLimits
+  readonly #personalize: Personalize
+  readonly #forms = new FormReader()
   readonly openApi: OpenApi
 
   /** @param options.bodyOn204 the upstream client's form: what should be 204 is 200 with a body */
   constructor(
     app: FastifyInstance,
-    options: { authenticate: Authenticate; limits: RequestLimits; bodyLimit: number; bodyOn204: boolean },
+    options: { authenticate: Authenticate; bodyLimit: number; bodyOn204: boolean; personalize: Personalize },
   ) {
     this.#app = app
     this.#authenticate = options.authenticate
-    this.#limits = options.limits
     this.#bodyLimit = options.bodyLimit
     this.#bodyOn204 = options.bodyOn204
+    this.#personalize = options.personalize
     this.openApi = new OpenApi(options)
   }
 
@@ -92,43 +142,100 @@ export class Api {
     A extends Answers,
     P extends z.ZodObject = NoFields,
     I extends z.ZodObject = NoFields,
+    F extends AsyncDisposable = never,
   >(
-    endpoint: Endpoint<P, I, A> & { readonly access: X },
-    handle: (call: Call<P, I, Who<X>>) => Promise<AnswerOf<A>> | AnswerOf<A>,
+    endpoint: Endpoint<P, I, A, F> & { readonly access: X },
+    handle: (call: Call<P, I, Who<X>, F>) => Promise<AnswerOf<A>> | AnswerOf<A>,
   ): void {
     const placement = endpoint.placement ?? (takesBody(endpoint.method) ? 'body' : 'query')
-    this.openApi.add(endpoint, placement)
+    this.openApi.add(endpoint as unknown as AnyEndpoint<never>, placement)
     this.#app.route({
       method: endpoint.method,
       url: endpoint.path,
       config: { access: endpoint.access, bucket: endpoint.bucket },
       handler: async (request, reply) => {
-        const body = await this.#bodyOf(request)
-        const query = request.query as Record<string, unknown>
-        const actor = await this.#actorOf(endpoint.access, { request, reply }, body, query)
-        const params = endpoint.params
-          ? parseInput(endpoint.params, request.params as Record<string, unknown>, () => 'path')
-          : {}
-        const input = endpoint.input ? readInput(endpoint.input, placement, body, query) : {}
-        const call = { params, input, actor, request, reply } as Call<P, I, Who<X>>
-        return this.#answer(endpoint, await handle(call), reply)
+        const { fields: body, files } = request.isMultipart()
+          ? await this.#readForm(endpoint, request, reply)
+          : { fields: bodyOf(request), files: [] }
+        try {
+          const query = request.query as Record<string, unknown>
+          const actor = await this.#actorOf(endpoint.access, request, body, query)
+          const params = endpoint.params
+            ? parseInput(endpoint.params, request.params as Record<string, unknown>, () => 'path')
+            : {}
+          const input = endpoint.input ? readInput(endpoint.input, placement, body, query) : {}
+          const call = { params, input, actor, files, request, reply } as unknown as Call<P, I, Who<X>, F>
+          return await this.#answer(endpoint, await handle(call), request, reply)
+        } finally {
+          for (const file of files) await file[Symbol.asyncDispose]()
+        }
       },
     })
   }
 
-  async #bodyOf(request: FastifyRequest): Promise<Record<string, unknown>> {
-    if (request.isMultipart()) return await readForm(request, this.#bodyLimit)
-    const { body } = request
-    if (body === undefined || body === null) return {}
-    if (typeof body !== 'object' || Array.isArray(body)) {
-      throw invalidField(['body'], 'must be an object', 'model_attributes_type')
-    }
-    return body as Record<string, unknown>
+  /** Adds an endpoint that is read as it is. Who sends a token that does not count is told so. */
+  download<P extends z.ZodObject>(
+    endpoint: Download<P>,
+    handle: (call: {
+      params: z.output<P>
+      query: Record<string, unknown>
+      actor: Actor | undefined
+      request: FastifyRequest
+      reply: FastifyReply
+    }) => Promise<void>,
+  ): void {
+    this.openApi.addDownload(endpoint)
+    this.#app.route({
+      method: ['GET', 'HEAD'],
+      url: endpoint.path,
+      config: { access: 'public', bucket: endpoint.bucket },
+      handler: async (request, reply) => {
+        const query = request.query as Record<string, unknown>
+        const token = tokenOf(undefined, query, request.headers)
+        const actor = token === undefined ? undefined : await this.#authenticate(token)
+        request.actor = actor
+        const { '*': rest, ...named } = request.params as Record<string, unknown>
+        const given = endpoint.rest === undefined ? named : { ...named, [endpoint.rest]: rest }
+        const params = parseInput(endpoint.params, given, () => 'path')
+        await handle({ params, query, actor, request, reply })
+        return reply
+      },
+    })
+  }
+
+  /** Reads a form. Files are taken while they arrive, once it is known whose they are. */
+  async #readForm<F extends AsyncDisposable>(
+    endpoint: AnyEndpoint<F>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<{ fields: Record<string, unknown>; files: readonly F[] }> {
+    const { uploads, access, params: shape } = endpoint
+    if (!uploads) return this.#forms.read<F>(request, this.#bodyLimit)
+    const query = request.query as Record<string, unknown>
+    let actor: Actor | undefined
+    const form = await this.#forms.read(request, this.#bodyLimit, {
+      fields: uploads.fields,
+      limit: uploads.limit(),
+      isKnown: async (fields) => {
+        if (actor || tokenOf(fields, query, request.headers) === undefined) return actor !== undefined
+        actor = await this.#actorOf(access, request, fields, query)
+        return true
+      },
+      take: (file, fields) => {
+        const params = shape ? parseInput(shape, request.params as Record<string, unknown>, () => 'path') : {}
+        return uploads.take(file, { params, actor: actor!, request, reply, fields })
+      },
+    })
+    if (!actor) return form
+    const final = await this.#actorOf(access, request, form.fields, query)
+    if (final?.sessionId === actor.sessionId) return form
+    for (const file of form.files) await file[Symbol.asyncDispose]()
+    throw badRequest('The request carries different tokens')
   }
 
   async #actorOf(
     access: Access,
-    { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+    request: FastifyRequest,
     body: unknown,
     query: unknown,
   ): Promise<Actor | undefined> {
@@ -137,18 +244,21 @@ export class Api {
     if (token === undefined) throw unauthorized()
     const actor = await this.#authenticate(token)
     request.actor = actor
-    await this.#limits.count(request, reply)
     if (access !== 'user') demand(actor, access)
     return actor
   }
 
   #answer(
-    { answers, contentType = JSON_TYPE }: Pick<Endpoint<never, never, Answers>, 'answers' | 'contentType'>,
+    { answers, contentType = JSON_TYPE }: { readonly answers: Answers; readonly contentType?: string },
     body: unknown,
+    request: FastifyRequest,
     reply: FastifyReply,
   ): FastifyReply {
     reply.header('content-type', contentType)
-    if (body instanceof RawJson) return reply.code(body.status).send(body.text)
+    if (body instanceof RawJson) {
+      const text = request.actor ? this.#personalize(body.text, request.actor.sessionId) : body.text
+      return reply.code(body.status).send(text)
+    }
     // The handler may have chosen another of the declared statuses.
     const status = reply.statusCode === 200 ? Number(Object.keys(answers)[0]) : reply.statusCode
     const shape = answers[status]
@@ -158,6 +268,14 @@ export class Api {
     if (this.#bodyOn204) return reply.code(200).send(text)
     return reply.code(204).removeHeader('content-type').send()
   }
+}
+
+function bodyOf({ body }: FastifyRequest): Record<string, unknown> {
+  if (body === undefined || body === null) return {}
+  if (typeof body !== 'object' || Array.isArray(body)) {
+    throw invalidField(['body'], 'must be an object', 'model_attributes_type')
+  }
+  return body as Record<string, unknown>
 }
 
 function readInput<I extends z.ZodObject>(

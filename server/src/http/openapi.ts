@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { version } from '#lib/version.ts'
-import type { Endpoint } from './endpoint.ts'
-import { ErrorAnswer, RateLimitAnswer, ValidationAnswer } from './schemas.ts'
+import type { Download, Endpoint } from './endpoint.ts'
+import { ErrorAnswer, ValidationAnswer } from './schemas.ts'
 
 type AnyEndpoint = Endpoint<z.ZodObject, z.ZodObject, Readonly<Record<number, z.ZodType>>>
+const FORM = 'multipart/form-data'
 type Json = Record<string, unknown>
 
-const BODY_TYPES = ['application/json', 'multipart/form-data', 'application/x-www-form-urlencoded']
+const BODY_TYPES = ['application/json', FORM, 'application/x-www-form-urlencoded']
 
 const REASONS: Readonly<Record<number, string>> = {
   200: 'Success',
@@ -18,12 +19,14 @@ const REASONS: Readonly<Record<number, string>> = {
   404: 'It does not exist, or the caller may not know that it does',
   409: 'Somebody else has it already',
   410: 'It was here, and is no more',
+  412: 'It is not the one that was expected',
   413: 'Too large',
   415: 'Neither JSON nor a form',
+  416: 'The range is outside of it',
   422: 'A field is missing or malformed',
-  429: 'Too many requests; nothing was done',
   500: 'The server failed',
   503: 'Not now; nothing was changed',
+  507: 'There is no room for it',
 }
 
 const tokenField = z
@@ -48,6 +51,31 @@ export class OpenApi {
     operations[endpoint.method.toLowerCase()] = this.#operation(endpoint, placement)
   }
 
+  addDownload(endpoint: Download<z.ZodObject>): void {
+    const path = endpoint.path.replace(/:(\w+)/g, '{$1}').replace('*', `{${endpoint.rest ?? ''}}`)
+    const anything = { content: { '*/*': {} } }
+    const errors = [400, 401, 403, 404, 412, 416, 500, 503]
+    const operation = {
+      tags: [endpoint.tag],
+      summary: endpoint.summary,
+      ...(endpoint.description !== undefined && { description: endpoint.description }),
+      parameters: [
+        ...this.#parameters('path', endpoint.params),
+        ...this.#parameters('query', endpoint.query.extend({ auth_token: tokenField })),
+      ],
+      security: [],
+      responses: {
+        200: { description: 'The content', ...anything },
+        206: { description: 'A part of the content, or several', ...anything },
+        304: { description: "The client's copy is current" },
+        ...Object.fromEntries(errors.map((status) => [status, this.#response(status, ErrorAnswer)])),
+        422: this.#response(422, ValidationAnswer),
+      },
+    }
+    // HEAD comes with GET and is not described apart (RFC 9110, section 9.3.2).
+    this.#paths[path] = { get: { operationId: operationId({ ...endpoint, method: 'GET' }), ...operation } }
+  }
+
   /** @param origin public origin of this server */
   document(origin: string): Json {
     return {
@@ -58,8 +86,7 @@ export class OpenApi {
         description:
           'Self-hosted community chat. Tokens may be sent as `Authorization: Bearer`, as the query parameter ' +
           '`auth_token`, or as the field `auth_token` of a JSON body or form. Errors are `{"detail": "…"}`; ' +
-          '`?debug=1` adds the request id and timings. Every answer has `X-RateLimit-Limit`, `-Remaining`, ' +
-          '`-Reset` and `Retry-After`. Sockets are described in docs/sockets.md.',
+          '`?debug=1` adds the request id and timings. Sockets are described in docs/sockets.md.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: origin }],
@@ -100,6 +127,7 @@ export class OpenApi {
       operation['requestBody'] = this.#body(
         needsToken ? inBody.extend({ auth_token: tokenField }) : inBody,
         either,
+        endpoint.uploads?.fields ?? [],
       )
     return operation
   }
@@ -118,10 +146,20 @@ export class OpenApi {
     }))
   }
 
-  #body(schema: z.ZodObject, either: boolean): Json {
+  /** @param files names of fields that hold files; only one kind of form has them */
+  #body(schema: z.ZodObject, either: boolean, files: readonly string[]): Json {
     const json = this.#schema(either ? schema.partial() : schema, 'input')
     const required = Array.isArray(json['required']) && json['required'].length > 0
-    return { required, content: Object.fromEntries(BODY_TYPES.map((type) => [type, { schema: json }])) }
+    const content: Json = Object.fromEntries(BODY_TYPES.map((type) => [type, { schema: json }]))
+    if (files.length > 0) {
+      const file = { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } }
+      const properties = {
+        ...(json['properties'] as Json),
+        ...Object.fromEntries(files.map((name) => [name, file])),
+      }
+      content[FORM] = { schema: { ...json, properties } }
+    }
+    return { required, content }
   }
 
   #responses(endpoint: AnyEndpoint, needsToken: boolean): Json {
@@ -139,7 +177,6 @@ export class OpenApi {
       responses[status] = this.#response(status, ErrorAnswer)
     }
     responses['422'] = this.#response(422, ValidationAnswer)
-    responses['429'] = this.#response(429, RateLimitAnswer)
     return responses
   }
 
@@ -183,7 +220,7 @@ function relink(value: unknown): unknown {
   )
 }
 
-function operationId({ method, path }: AnyEndpoint): string {
+function operationId({ method, path }: { method: string; path: string }): string {
   const words = path
     .replace(/^\/api\/v1/, '')
     .split(/[^A-Za-z0-9]+/)

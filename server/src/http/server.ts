@@ -14,7 +14,6 @@ import type { Config } from '#config/schema.ts'
 import type { Access, Actor, Bucket } from './access.ts'
 import { answerErrors, answerUnroutable } from './error-answer.ts'
 import { badRequest } from './errors.ts'
-import type { RequestLimits } from './rate-limit/hooks.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -34,29 +33,20 @@ const EXPOSED = [
   'X-RateLimit-Limit',
   'X-RateLimit-Remaining',
   'X-RateLimit-Reset',
-  'RateLimit',
-  'RateLimit-Policy',
 ]
 
 /**
  * The HTTP server without routes: body parsers, CORS, request ids, security headers, error answers. Answers
  * that depend on who asks are never stored by caches on the way.
  */
-export async function createHttpServer({
-  config,
-  log,
-  limits,
-}: {
-  config: Config
-  log: Log
-  limits: RequestLimits
-}): Promise<FastifyInstance> {
+export async function createHttpServer(config: Config, log: Log): Promise<FastifyInstance> {
   const anyOrigin = config.server.cors_origins.includes('*')
   const app = Fastify({
     bodyLimit: config.server.body_limit_kb * 1024,
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
+    trustProxy: config.server.trusted_proxies.length > 0 ? [...config.server.trusted_proxies] : false,
     logger: false,
     requestTimeout: 60_000,
     keepAliveTimeout: 72_000,
@@ -65,7 +55,7 @@ export async function createHttpServer({
     frameworkErrors: (error, request, reply) => {
       addCommonHeaders(request, reply)
       if (anyOrigin) reply.header('access-control-allow-origin', '*')
-      void answerUnroutable(error, { request, reply }, limits)
+      answerUnroutable(error, request, reply)
     },
   })
   app.decorateRequest('actor', undefined)
@@ -75,7 +65,6 @@ export async function createHttpServer({
     addCommonHeaders(request, reply)
     next()
   })
-  limits.recognize(app)
   await app.register(cors, {
     origin: anyOrigin ? '*' : [...config.server.cors_origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
@@ -84,13 +73,12 @@ export async function createHttpServer({
     maxAge: 86_400,
     strictPreflight: false,
   })
-  limits.guard(app)
   demandDeclarations(app)
   addRequestLog(app, log)
   addBodyParsers(app)
   await app.register(formbody, { bodyLimit: config.server.body_limit_kb * 1024 })
   await app.register(multipart)
-  answerErrors(app, log, limits)
+  answerErrors(app, log)
   return app
 }
 

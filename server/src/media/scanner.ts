@@ -23,7 +23,10 @@ export class Scanner {
   readonly #onFailure: (error: Error) => void
 
   /** @param onFailure told when a file could not be scanned, whatever then becomes of it */
-  constructor(config: Config['storage'], onFailure: (error: Error) => void) {
+  constructor(
+    config: Pick<Config['storage'], 'clamav' | 'clamav_required' | 'clamav_timeout_seconds'>,
+    onFailure: (error: Error) => void,
+  ) {
     this.#address = config.clamav
     this.#timeoutMs = config.clamav_timeout_seconds * 1000
     this.#isRequired = config.clamav_required

@@ -128,6 +128,19 @@ export class PostgresEngine implements Engine {
     return rows[0]!.served
   }
 
+  async livingStreams(): Promise<ReadonlySet<number>> {
+    try {
+      const { rows } = await this.#pool.query<{ stream: number }>(
+        `select objid::int as stream from pg_locks join pg_database on pg_database.oid = pg_locks.database
+         where datname = current_database() and locktype = 'advisory' and classid = $1 and granted`,
+        [STREAM_LOCK],
+      )
+      return new Set(rows.map(({ stream }) => stream))
+    } catch (error) {
+      throw asUnavailable(error)
+    }
+  }
+
   /**
    * Takes the first event stream that no other server holds, by an advisory lock on a connection of its own,
    * which PostgreSQL gives back when the process or the connection ends. A broken connection is replaced.

@@ -88,6 +88,11 @@ export class SqliteEngine implements Engine {
     }
   }
 
+  /** One process owns the database, and it is this one. */
+  async livingStreams(): Promise<ReadonlySet<number>> {
+    return new Set([SQLITE_STREAM])
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#group.idle()
     // The writer closes last: only it can empty the write-ahead log into the file.
@@ -95,6 +100,9 @@ export class SqliteEngine implements Engine {
     await this.#writer[Symbol.asyncDispose]()
   }
 }
+
+/** The only event stream that there is. */
+const SQLITE_STREAM = 1
 
 /** Another server already works on this database. */
 export class AlreadyRunningError extends Error {}
@@ -114,7 +122,7 @@ export function claimSqlite(databaseFile: string): StreamClaim {
     throw new AlreadyRunningError('another server is running on this data folder', { cause })
   }
   return {
-    stream: 1,
+    stream: SQLITE_STREAM,
     [Symbol.asyncDispose]: async () => lock.close(),
   }
 }

@@ -164,13 +164,23 @@ export async function up(db: Kysely<any>): Promise<void> {
     db.schema
       .createTable('event_stream')
       .addColumn('stream', integer, (c) => c.primaryKey())
-      .addColumn('pruned_pos', integer, (c) => c.notNull()),
+      .addColumn('pruned_pos', integer, (c) => c.notNull())
+      .addColumn('head_pos', integer, (c) => c.notNull()),
   )
+  await finish(
+    db.schema
+      .createTable('presence')
+      .addColumn('user_id', 'text', (c) => c.notNull().references('user.id').onDelete('cascade'))
+      .addColumn('stream', integer, (c) => c.notNull())
+      .addPrimaryKeyConstraint('presence_pk', ['user_id', 'stream']),
+  )
+  await db.schema.createIndex('presence_stream').on('presence').column('stream').execute()
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
 export async function down(db: Kysely<any>): Promise<void> {
   const tables = [
+    'presence',
     'event_stream',
     'event',
     'read_state',

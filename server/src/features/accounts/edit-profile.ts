@@ -1,10 +1,11 @@
 import type { Context } from '#context'
-import type { StatusSource, UserStatus } from '#events/events.ts'
+import type { UserStatus } from '#events/events.ts'
 import { endSessions } from '#features/auth/index.ts'
 import { endNodeSessions } from '#features/node-auth/index.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest, conflict, invalidField, unauthorized } from '#http/errors.ts'
 import { characterCount, cleanText } from '#lib/text.ts'
+import { chooseStatus } from './presence.ts'
 import { storing } from './sign-up.ts'
 import { parseStatus, statuses } from './status.ts'
 import { findUser, updateUser, updateUserWithPassword } from './store.ts'
@@ -12,7 +13,7 @@ import { usernameForms } from './username.ts'
 
 const MAX_ABOUT = 4000
 
-type Deps = Pick<Context, 'db' | 'clock' | 'passwords' | 'passwordGuard'>
+type Deps = Pick<Context, 'db' | 'clock' | 'passwords'>
 
 export interface ProfileEdit {
   new_username?: string | null | undefined
@@ -36,7 +37,7 @@ export async function editProfile(
     const status = parseStatus(edit.status)
     if (!status)
       throw invalidField(['body', 'status'], `must be one of ${statuses.join(', ')}`, 'value_error')
-    await setStatus(ctx, actor.userId, status, 'http_profile_update')
+    await chooseStatus(ctx, actor.userId, status, 'http_profile_update')
     return { message: 'Status updated successfully', status }
   }
   if (edit.new_password) {
@@ -77,7 +78,7 @@ async function changePassword(
 ): Promise<void> {
   const wrong = unauthorized('The old password is wrong')
   const user = await findUser(ctx.db.read, actor.userId)
-  if (!user || !(await ctx.passwordGuard.confirm(user.id, user.password_hash, oldPassword))) throw wrong
+  if (!user || !(await ctx.passwords.verify(user.password_hash, oldPassword))) throw wrong
   const passwordHash = await ctx.passwords.hash(newPassword, 'new_password')
   await ctx.db.transact(async (tx) => {
     const checked = { id: user.id, passwordHash: user.password_hash }
@@ -96,32 +97,5 @@ async function setAbout(ctx: Deps, actor: Actor, input: string): Promise<void> {
   await ctx.db.transact(async (tx) => {
     await updateUser(tx, actor.userId, { about: about === '' ? null : about, updated_at: ctx.clock() })
     tx.publish({ type: 'user.changed', userId: actor.userId })
-  })
-}
-
-/**
- * Sets what others see of somebody's presence. Announced only when it really changes.
- *
- * @param source who caused it; a choice of the person is remembered beyond the next reconnect
- */
-export async function setStatus(
-  ctx: Pick<Context, 'db' | 'clock'>,
-  userId: string,
-  status: UserStatus,
-  source: StatusSource,
-): Promise<void> {
-  await ctx.db.transact(async (tx) => {
-    const user = await findUser(tx, userId)
-    if (!user) return
-    const now = ctx.clock()
-    const chosen = source === 'http_profile_update' || source === 'ws_client_update'
-    const gone = source === 'ws_disconnect'
-    if (user.status === status && (!chosen || user.chosen_status === status) && !gone) return
-    await updateUser(tx, userId, {
-      status,
-      ...(chosen && { chosen_status: status }),
-      ...(gone && { last_seen_at: now }),
-    })
-    if (user.status !== status) tx.publish({ type: 'user.status_changed', userId, status, source, at: now })
   })
 }

@@ -9,6 +9,9 @@ export interface Profile {
   readonly userId: string
   readonly username: string
   readonly about: string | null
+  /** `<id>.<extension>` of a file. */
+  readonly avatar: string | null
+  readonly banner: string | null
   readonly status: string
   readonly roles: readonly string[]
   readonly createdAt: number
@@ -54,6 +57,8 @@ export class Profiles implements Disposable {
         userId: user.id,
         username: user.username,
         about: user.about,
+        avatar: user.avatar,
+        banner: user.banner,
         status: user.status,
         roles: this.#roles.current.inRankOrder(roles.get(user.id) ?? []),
         createdAt: user.created_at,
@@ -67,7 +72,7 @@ export class Profiles implements Disposable {
   }
 
   #forget({ event }: Published): void {
-    if (event.type === 'roles.changed') {
+    if (event.type === 'roles.changed' || event.type === 'events.missed') {
       this.#generation++
       return this.#profiles.clear()
     }

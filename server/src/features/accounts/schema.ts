@@ -65,6 +65,24 @@ export const ProfileChanged = z.object({
   status: z.enum(statuses).optional().meta({ description: 'The new status, when it is what changed.' }),
 })
 
+const DuplicateStatus = z.enum(['new', 'existing']).meta({
+  description: '`existing`: the caller had stored the same content before.',
+})
+
+export const AvatarAnswer = z.object({
+  status_code: z.literal(201),
+  message: z.string().meta({ example: 'Avatar uploaded successfully' }),
+  avatar_url: z.string(),
+  duplicate_status: DuplicateStatus,
+})
+
+export const BannerAnswer = z.object({
+  status_code: z.literal(201),
+  message: z.string().meta({ example: 'Banner uploaded successfully' }),
+  banner_url: z.string(),
+  duplicate_status: DuplicateStatus,
+})
+
 export const PasswordInput = z.object({ password: z.string().min(1).max(4096).meta({ format: 'password' }) })
 
 export const UserList = z.object({ status_code: z.literal(200), users: z.array(User) })

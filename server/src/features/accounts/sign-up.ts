@@ -6,7 +6,6 @@ import { claimOwnership } from '#features/instance/index.ts'
 import { grantRole } from '#features/roles/index.ts'
 import { conflict, forbidden } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
-import type { Visit } from './sign-in.ts'
 import { findUserByName, insertUser } from './store.ts'
 import { usernameForms, type UsernameForms } from './username.ts'
 
@@ -20,7 +19,7 @@ type Deps = Pick<Context, 'db' | 'clock' | 'config' | 'keyring' | 'instance' | '
 export async function signUp(
   ctx: Deps,
   input: { username: string; password: string },
-  { device }: Visit,
+  device: string,
 ): Promise<OpenedSession> {
   if (ctx.config.accounts.registration === 'closed') throw forbidden('Registration is closed on this server')
   const name = await usernameForms(input.username, 'username')
@@ -76,6 +75,8 @@ async function insertAccount(
     username_skeleton: name.skeleton,
     password_hash: passwordHash,
     about: null,
+    avatar: null,
+    banner: null,
     status: person === 'present' ? 'online' : 'offline',
     chosen_status: 'online',
     created_at: now,

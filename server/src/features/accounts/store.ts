@@ -57,7 +57,69 @@ export async function updateUserWithPassword(
   return numUpdatedRows === 1n
 }
 
-/** After a restart nobody is connected yet. */
-export async function resetStatuses(tx: Tx): Promise<void> {
-  await tx.updateTable('user').set({ status: 'offline' }).where('status', '!=', 'offline').execute()
+/** A user whose row nobody else changes until this transaction is over. */
+export function lockUser(tx: Tx, id: string): Promise<UserTable | undefined> {
+  // Changes nothing, but locks the row on both databases: SQLite knows no `for update`.
+  return tx
+    .updateTable('user')
+    .set(({ ref }) => ({ status: ref('status') }))
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirst()
+}
+
+/** Notes that somebody has sockets open at the process that writes `stream`. */
+export async function insertPresence(tx: Tx, userId: string, stream: number): Promise<void> {
+  await tx
+    .insertInto('presence')
+    .values({ user_id: userId, stream })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+export async function deletePresence(tx: Tx, userId: string, streams: readonly number[]): Promise<void> {
+  await tx.deleteFrom('presence').where('user_id', '=', userId).where('stream', 'in', streams).execute()
+}
+
+export async function deletePresenceAt(tx: Tx, streams: readonly number[]): Promise<void> {
+  if (streams.length > 0) await tx.deleteFrom('presence').where('stream', 'in', streams).execute()
+}
+
+/** The processes at which somebody is said to be, living or not. */
+export async function presenceStreams(db: Db): Promise<number[]> {
+  const rows = await db.selectFrom('presence').select('stream').distinct().execute()
+  return rows.map(({ stream }) => stream)
+}
+
+/** Some of those who are said to be at some processes. */
+export async function presentAt(db: Db, streams: readonly number[], limit: number): Promise<string[]> {
+  if (streams.length === 0) return []
+  const rows = await db
+    .selectFrom('presence')
+    .select('user_id')
+    .distinct()
+    .where('stream', 'in', streams)
+    .limit(limit)
+    .execute()
+  return rows.map(({ user_id }) => user_id)
+}
+
+/** Whether somebody has sockets open at any process. */
+export async function isPresent(db: Db, userId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('presence')
+    .select('stream')
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Whoever has no socket open is shown as gone. */
+export async function markAbsent(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('user')
+    .set({ status: 'offline' })
+    .where('status', '!=', 'offline')
+    .where('id', 'not in', (where) => where.selectFrom('presence').select('user_id'))
+    .execute()
 }

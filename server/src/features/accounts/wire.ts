@@ -1,6 +1,7 @@
 import type { Context } from '#context'
 import type { UserTable } from '#db/tables.ts'
 import type { UserStatus } from '#events/events.ts'
+import { pictureAddress } from '#features/files/index.ts'
 import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
 
 /** A user as the API shows it to anybody who is signed in. Nothing secret is in it, nor in the row's reach. */
@@ -15,8 +16,8 @@ export function userToWire(
     user_id: user.id,
     username: user.username,
     about: user.about,
-    avatar_url: null,
-    banner_url: null,
+    avatar_url: pictureAddress(user.avatar),
+    banner_url: pictureAddress(user.banner),
     status: user.status as UserStatus,
     origin_server: user.origin_server ?? ctx.instance.host,
     inbox_id: null,

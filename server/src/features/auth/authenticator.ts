@@ -66,10 +66,10 @@ export class Authenticator implements Disposable {
   }
 
   #forget({ event }: Published): void {
-    if (event.type !== 'session.ended' && event.type !== 'user.changed' && event.type !== 'roles.changed')
-      return
+    const isOfAll = event.type === 'roles.changed' || event.type === 'events.missed'
+    if (event.type !== 'session.ended' && event.type !== 'user.changed' && !isOfAll) return
     this.#generation++
-    if (event.type === 'roles.changed') return this.#sessions.clear()
+    if (isOfAll) return this.#sessions.clear()
     if (event.type === 'session.ended') {
       for (const id of event.sessionIds) this.#sessions.delete(id)
       return

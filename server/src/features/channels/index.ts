@@ -1,4 +1,10 @@
-export { accessChannel, accessChannelToWrite, listVisibleChannels, type AccessibleChannel } from './access.ts'
+export {
+  accessChannel,
+  accessChannelToWrite,
+  accessChannelWith,
+  listVisibleChannels,
+  type AccessibleChannel,
+} from './access.ts'
 export { channelRoutes } from './routes.ts'
 export { ChannelParams } from './schema.ts'
 export { listChannelVisibility, membershipsOf, noteChange, type ChannelSeen } from './store.ts'

@@ -72,14 +72,13 @@ export async function membershipsOf(db: Db, userId: string): Promise<string[]> {
   return rows.map(({ channel_id }) => channel_id)
 }
 
-/** What the gateway must know of every channel, also deleted ones. */
+/** What the gateway must know of every channel, or of some; also of deleted ones. */
 export function listChannelVisibility(
   db: Db,
+  ids?: readonly string[],
 ): Promise<Pick<ChannelTable, 'id' | 'type' | 'is_private' | 'access_revision' | 'deleted_at'>[]> {
-  return db
-    .selectFrom('channel')
-    .select(['id', 'type', 'is_private', 'access_revision', 'deleted_at'])
-    .execute()
+  const query = db.selectFrom('channel').select(['id', 'type', 'is_private', 'access_revision', 'deleted_at'])
+  return (ids ? query.where('id', 'in', ids) : query).execute()
 }
 
 export async function insertChannel(tx: Tx, row: ChannelTable): Promise<void> {

@@ -52,7 +52,7 @@ export class PeerPolicy implements Disposable {
   private constructor(ctx: Pick<Context, 'db' | 'config' | 'bus' | 'log'>) {
     this.#ctx = ctx
     this.#unsubscribe = ctx.bus.subscribe(({ event }) => {
-      if (event.type !== 'peer_rules.changed') return
+      if (event.type !== 'peer_rules.changed' && event.type !== 'events.missed') return
       this.reload().catch((error: unknown) =>
         ctx.log.error({ err: error }, 'the rules for peers could not be read'),
       )

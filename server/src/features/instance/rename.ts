@@ -1,20 +1,19 @@
 import type { Context } from '#context'
 import { invalidField } from '#http/errors.ts'
 import { cleanLine } from '#lib/text.ts'
-import { changeSettings } from './change-settings.ts'
-import { serverSettings } from './settings.ts'
+import { serverSettings, writeSettings } from './settings.ts'
 
 /**
  * Gives the server the name that people see.
  *
  * @throws HttpError 422
  */
-export async function renameServer(
-  ctx: Pick<Context, 'db' | 'clock' | 'settings'>,
-  input: string,
-): Promise<string> {
+export async function renameServer(ctx: Pick<Context, 'db' | 'clock'>, input: string): Promise<string> {
   const name = serverNameOf(input)
-  await changeSettings(ctx, { server_name: name })
+  await ctx.db.transact(async (tx) => {
+    await writeSettings(tx, { server_name: name }, ctx.clock())
+    tx.publish({ type: 'settings.changed' })
+  })
   return name
 }
 

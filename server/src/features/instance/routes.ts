@@ -6,6 +6,7 @@ import { tokenOf } from '#http/token.ts'
 import type { Api } from '#http/endpoint.ts'
 import { forbidden } from '#http/errors.ts'
 import { version } from '#lib/version.ts'
+import { serverPictureRoutes } from './pictures.ts'
 import { hasOwner } from './settings.ts'
 
 const Health = z.object({
@@ -46,6 +47,7 @@ export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): vo
     )
   }
 
+  serverPictureRoutes(api, ctx)
   healthRoutes(api, ctx)
   metricsRoute(app, ctx)
 }

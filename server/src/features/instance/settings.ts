@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { Db, Tx } from '#db/database.ts'
-import { limitRulesOf, type LimitRules } from '#http/rate-limit/rules.ts'
 import { newId } from '#lib/id.ts'
+
+const megabytes = z.int().min(1).max(100_000)
+const extensions = z.array(z.string().regex(/^(\*|[a-z\d]{1,10})$/)).max(100)
 
 /** Settings that the owner changes while the server runs. They live in the database; each has a default. */
 export const serverSettings = z.object({
@@ -10,28 +12,36 @@ export const serverSettings = z.object({
   max_message_length: z.int().min(1).max(50_000).default(50_000),
   /** Days after which messages are removed; 0 keeps them for ever. */
   message_retention_days: z.int().min(0).max(36_500).default(0),
-  /** Minutes in which requests are counted together. */
-  rate_limit_duration: z.int().min(1).max(1440).default(5),
-  max_rate_limit_requests: z.int().min(5).max(10_000_000).default(6000),
-  max_rate_limit_warnings: z.int().min(0).max(1000).default(15),
-  /** What some kinds of requests may take of the whole, in percent. */
-  rate_limit_auth_percent: z.int().min(1).max(100).default(20),
-  rate_limit_uploads_percent: z.int().min(1).max(100).default(15),
-  rate_limit_messages_percent: z.int().min(1).max(100).default(50),
-  /** How many times the limit of one account all accounts at one address have together. */
-  rate_limit_address_factor: z.int().min(1).max(1000).default(10),
-  /** After so many minutes without another one, a warning is forgotten. */
-  rate_limit_warning_minutes: z.int().min(1).max(10_080).default(60),
-  /** Frames from all sockets of an account in ten seconds. */
-  rate_limit_frames: z.int().min(10).max(100_000).default(200),
-  /** Wrong passwords for an account from one address within 15 minutes; from all addresses, five times as many. */
-  max_sign_in_failures: z.int().min(3).max(1000).default(20),
+  // Sizes are in MB, that is 1024 * 1024 bytes.
+  max_image_size: megabytes.default(5),
+  max_gif_size: megabytes.default(10),
+  max_sticker_size: megabytes.default(5),
+  max_video_size: megabytes.default(50),
+  max_audio_size: megabytes.default(10),
+  max_document_size: megabytes.default(50),
+  max_file_size: megabytes.default(10),
+  allowed_images_extensions: extensions.default(['png', 'jpg', 'jpeg', 'gif', 'webp']),
+  allowed_gif_extensions: extensions.default(['gif']),
+  allowed_stickers_extensions: extensions.default(['png', 'gif']),
+  allowed_videos_extensions: extensions.default(['mp4', 'webm']),
+  allowed_doc_extensions: extensions.default(['pdf', 'doc', 'docx', 'txt', 'zip']),
+  /** Of whatever is none of these; `*` allows anything, to be downloaded and never shown. */
+  allowed_file_extensions: extensions.default(['*']),
+  max_attachments: z.int().min(0).max(50).default(10),
+  /** Of all files of a message together, in MB. */
+  max_attachments_size: megabytes.default(100),
+  /** What a user may have stored, in MB; 0: no limit. */
+  user_storage_quota: z.int().min(0).max(100_000_000).default(1024),
+  /** What everybody together may have stored, in GB; 0: no limit. */
+  server_storage_quota: z.int().min(0).max(1_000_000).default(10),
+  /** Whether files of public channels can be fetched without a token or link. */
+  public_channel_files: z.boolean().default(false),
+  /** `<id>.<extension>` of a file. */
+  server_avatar: z.string().max(40).nullable().default(null),
+  server_banner: z.string().max(40).nullable().default(null),
 })
 
 export type ServerSettings = z.output<typeof serverSettings>
-
-/** What a server begins with. */
-export const defaultSettings: ServerSettings = serverSettings.parse({})
 
 /** All settings, with defaults for those that were never changed. */
 export async function readSettings(db: Db): Promise<ServerSettings> {
@@ -47,6 +57,16 @@ export async function writeSettings(tx: Tx, change: Partial<ServerSettings>, now
   for (const key of Object.keys(change) as (keyof ServerSettings)[]) {
     await putValue(tx, key, checked[key], now)
   }
+}
+
+/** Whoever else asks in a transaction waits until this one is over. */
+export async function lockSettings(tx: Tx): Promise<void> {
+  // Changes nothing, but locks a row on both databases: SQLite knows no `for update`.
+  await tx
+    .updateTable('server_setting')
+    .set(({ ref }) => ({ updated_at: ref('updated_at') }))
+    .where('key', '=', 'server_id')
+    .execute()
 }
 
 /** The id of this server, made at its first start. */
@@ -99,12 +119,10 @@ async function readValue(db: Db, key: string): Promise<unknown> {
 export class Settings {
   readonly #db: Db
   #current: ServerSettings
-  #limits: LimitRules
 
   private constructor(db: Db, current: ServerSettings) {
     this.#db = db
     this.#current = current
-    this.#limits = limitRulesOf(current)
   }
 
   static async open(db: Db): Promise<Settings> {
@@ -115,13 +133,7 @@ export class Settings {
     return this.#current
   }
 
-  /** What follows from them for rate limits. */
-  get limits(): LimitRules {
-    return this.#limits
-  }
-
   async reload(): Promise<void> {
     this.#current = await readSettings(this.#db)
-    this.#limits = limitRulesOf(this.#current)
   }
 }

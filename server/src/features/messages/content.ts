@@ -1,9 +1,13 @@
+import type { Context } from '#context'
 import type { Db } from '#db/database.ts'
-import type { DataKey, Keyring } from '#db/keyring.ts'
-import type { MessageContent } from '#events/events.ts'
+import type { DataKey } from '#db/keyring.ts'
+import type { AttachedFile, MessageContent } from '#events/events.ts'
+import { attachedFiles } from '#features/files/index.ts'
 import { openMessage, sealMessage } from '#keys/seal.ts'
 import { Lru } from '#lib/lru.ts'
 import { findMessages, type LivingMessage, type MessageRef } from './store.ts'
+
+type Deps = Pick<Context, 'bus' | 'config' | 'keyring' | 'log'>
 
 /** Shown in place of a message whose key is lost or whose ciphertext was changed. */
 const UNREADABLE = '[message unavailable]'
@@ -21,7 +25,7 @@ function associatedData(message: {
 
 export function sealContent(
   key: DataKey,
-  content: Omit<MessageContent, 'seq' | 'sentAt'>,
+  content: Pick<MessageContent, 'id' | 'channelId' | 'senderId' | 'text'>,
   revision: number,
 ): Buffer {
   return sealMessage(key.key, content.text, associatedData({ ...content, revision }))
@@ -34,14 +38,20 @@ interface Remembered {
 }
 
 /** Decrypts messages, and remembers what it decrypted lately: the newest page of a busy channel is read often. */
-export class MessageReader {
-  readonly #keyring: Keyring
+export class MessageReader implements Disposable {
+  readonly #ctx: Deps
   readonly #contents = new Lru<string, Remembered>(REMEMBERED)
-  readonly #onUnreadable: (messageId: string, cause: unknown) => void
+  readonly #unsubscribe: () => void
+  #generation = 0
 
-  constructor(keyring: Keyring, onUnreadable: (messageId: string, cause: unknown) => void) {
-    this.#keyring = keyring
-    this.#onUnreadable = onUnreadable
+  constructor(ctx: Deps) {
+    this.#ctx = ctx
+    this.#unsubscribe = ctx.bus.subscribe(({ event }) => {
+      if (event.type === 'file.deleted') this.#contents.delete(event.messageId)
+      else if (event.type === 'events.missed') this.#contents.clear()
+      else return
+      this.#generation++
+    })
   }
 
   /**
@@ -59,7 +69,16 @@ export class MessageReader {
     }
     if (missing.length === 0) return contents as MessageContent[]
     const read = new Map<string, MessageContent>()
-    for (const row of await findMessages(db, missing)) read.set(row.id, await this.#open(row))
+    const generation = this.#generation
+    const rows = await findMessages(db, missing)
+    const withFiles = rows.filter(({ has_files }) => has_files === 1).map(({ id }) => id)
+    const files = withFiles.length > 0 ? await attachedFiles(this.#ctx, db, withFiles) : undefined
+    for (const row of rows) {
+      const content = await this.#open(row, files?.get(row.id) ?? [])
+      read.set(row.id, content)
+      // A file may have been taken away while we read.
+      if (generation === this.#generation && content.text !== UNREADABLE) this.remember(content, row.revision)
+    }
     return refs.flatMap(({ id }, index) => contents[index] ?? read.get(id) ?? [])
   }
 
@@ -68,19 +87,22 @@ export class MessageReader {
     this.#contents.set(content.id, { revision, content })
   }
 
-  async #open(row: LivingMessage): Promise<MessageContent> {
+  async #open(row: LivingMessage, files: readonly AttachedFile[]): Promise<MessageContent> {
     const place = { id: row.id, channelId: row.channel_id, senderId: row.sender_id }
-    const frame = { ...place, seq: row.seq, sentAt: row.sent_at }
+    const frame = { ...place, seq: row.seq, sentAt: row.sent_at, files }
+    const { keyring, log } = this.#ctx
     try {
-      const key = this.#keyring.byId(row.kid) ?? (await this.#keyring.find(row.kid))
+      const key = keyring.byId(row.kid) ?? (await keyring.find(row.kid))
       if (!key) throw new Error(`the key ${row.kid} is missing`)
       const text = openMessage(key.key, row.sealed, associatedData({ ...place, revision: row.revision }))
-      const content = { ...frame, text }
-      this.remember(content, row.revision)
-      return content
+      return { ...frame, text }
     } catch (cause) {
-      this.#onUnreadable(row.id, cause)
+      log.error({ message_id: row.id, err: cause }, 'a message cannot be decrypted')
       return { ...frame, text: UNREADABLE }
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe()
   }
 }

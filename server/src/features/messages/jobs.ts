@@ -1,16 +1,17 @@
 import type { Context } from '#context'
-import { deleteReadStates, removeMessages } from './store.ts'
+import { removeMessages } from './remove.ts'
+import { deleteReadStates } from './store.ts'
 
 /** Few enough that others get their turn in between. */
 const BATCH = 200
 
 /** Does the durable work of this feature. */
-export function messageJobs(ctx: Pick<Context, 'db' | 'jobs'>): void {
+export function messageJobs(ctx: Pick<Context, 'db' | 'clock' | 'jobs'>): void {
   ctx.jobs.handle('messages.purge', async ({ channelId }, { signal }) => {
     let removed: number
     do {
       signal.throwIfAborted()
-      removed = (await ctx.db.transact((tx) => removeMessages(tx, channelId, { limit: BATCH }))).removed
+      removed = (await ctx.db.transact((tx) => removeMessages(ctx, tx, channelId, { limit: BATCH }))).removed
     } while (removed === BATCH)
     await ctx.db.transact((tx) => deleteReadStates(tx, channelId))
   })

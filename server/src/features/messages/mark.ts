@@ -1,5 +1,6 @@
 import type { Context } from '#context'
 import { accessChannel, noteChange, type AccessibleChannel } from '#features/channels/index.ts'
+import { removeFilesOfMessages } from '#features/files/index.ts'
 import type { Db } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
 import { can, type Standing } from '#lib/permission.ts'
@@ -74,6 +75,7 @@ export async function deleteMessage(
       throw forbidden('Only the author or a moderator can delete this message')
     }
     if (!(await eraseMessage(tx, messageId, actor.userId, ctx.clock()))) throw messageNotFound(messageId)
+    if (message.has_files === 1) await removeFilesOfMessages(ctx, tx, [messageId])
     noteChange(tx, channelId)
     tx.publish({ type: 'message.deleted', channelId, messageId, seq: message.seq })
   })

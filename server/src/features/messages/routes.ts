@@ -2,13 +2,14 @@ import type { Context } from '#context'
 import type { MessageContent } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
 import { ChannelParams } from '#features/channels/index.ts'
+import { addressesJson, receiveUpload } from '#features/files/index.ts'
 import { RawJson, type Api } from '#http/endpoint.ts'
 import { messageAnswer } from '#http/schemas.ts'
 import { loadMessages, readHistory } from './load.ts'
 import { deleteMessage, markAsRead } from './mark.ts'
 import { LoadInput, MessageIdInput, MessagePage, MessageSent, ReadHistory, SendInput } from './schema.ts'
 import { pageBytes } from './recent-pages.ts'
-import { sendMessage } from './send.ts'
+import { expectMayAttach, sendMessage } from './send.ts'
 import { messageJson } from './wire.ts'
 
 const tag = 'Messages'
@@ -44,21 +45,32 @@ export function messageRoutes(api: Api, ctx: Context): void {
       path: '/api/v1/channels/:channel_id/send_message',
       tag,
       summary: 'Send a message',
-      description: 'Needs the privilege `send_messages` in the channel.',
+      description:
+        'Needs the privilege `send_messages` in the channel, and `upload_files` for files. They come in a form, in the ' +
+        'field `attachments`, several if need be; the text may be missing then. With `upload_id`, in the query or ' +
+        "before the files, the sender's sockets are told how far the upload is.",
       access: 'user',
       bucket: 'messages',
       params: ChannelParams,
       input: SendInput,
+      uploads: {
+        fields: ['attachments', 'attachments[]'],
+        limit: () => ctx.settings.current.max_attachments,
+        take: async (file, call) => {
+          await expectMayAttach(ctx, call.actor, call.params.channel_id)
+          return receiveUpload(ctx, file, { purpose: 'attachment' }, call)
+        },
+      },
       answers: { 201: MessageSent },
-      errors: [404],
+      errors: [404, 507],
     },
-    async ({ actor, params, input }) => {
-      const message = await sendMessage(ctx, actor, params.channel_id, input)
+    async ({ actor, params, input, files }) => {
+      const message = await sendMessage(ctx, actor, params.channel_id, input, files)
       const json = messageJson(message, (await authorsOf(ctx, [message])).get(actor.userId))
       return new RawJson(
         201,
         `{"status_code":201,"message":"message sent successfully","message_id":"${message.id}",` +
-          `"attachments":[],"message_data":${json}}`,
+          `"attachments":${addressesJson(message.files)},"message_data":${json}}`,
       )
     },
   )

@@ -1,9 +1,6 @@
 import { z } from 'zod'
+import { Attachment, MessageFile } from '#features/files/index.ts'
 import { IsoTime } from '#http/schemas.ts'
-
-const Attachment = z
-  .object({ url: z.string(), filename: z.string(), type: z.string(), size: z.int().nullable() })
-  .meta({ id: 'Attachment' })
 
 const Message = z
   .object({
@@ -26,8 +23,11 @@ const Message = z
     sender_status: z.string(),
     sender_roles: z.array(z.string()),
     sent_at: IsoTime,
-    attachments: z.array(z.string()).meta({ example: [] }),
-    files: z.array(Attachment).meta({ example: [] }),
+    attachments: z.array(z.union([z.string(), Attachment])).meta({
+      description: 'Addresses of the files; objects on servers that serve the original web client.',
+      example: [],
+    }),
+    files: z.array(MessageFile).meta({ example: [] }),
   })
   .meta({ id: 'Message' })
 

@@ -1,32 +1,41 @@
 import type { Context } from '#context'
 import type { MessageContent } from '#events/events.ts'
-import { accessChannelToWrite } from '#features/channels/index.ts'
-import type { Actor } from '#http/access.ts'
-import { badRequest, invalidField } from '#http/errors.ts'
+import { accessChannelToWrite, accessChannelWith } from '#features/channels/index.ts'
+import { storeFiles, type StagedFile } from '#features/files/index.ts'
+import { demand, type Actor } from '#http/access.ts'
+import { badRequest, HttpError, invalidField } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
 import { characterCount, cleanText } from '#lib/text.ts'
 import { sealContent } from './content.ts'
 import { insertMessage, readStateAdvance } from './store.ts'
 import { parseIsoTime } from '#lib/iso-time.ts'
 
-type Deps = Pick<Context, 'db' | 'clock' | 'keyring' | 'settings' | 'profiles' | 'messages'>
+type Deps = Pick<
+  Context,
+  'db' | 'clock' | 'config' | 'keyring' | 'settings' | 'profiles' | 'messages' | 'vault'
+>
+
+const MB = 1024 * 1024
 
 /**
  * Stores a message and announces it. What one writes, one has read.
  *
- * @throws HttpError 400 empty, too long, or a channel for voice only; 403; 404; 422
+ * @param files that came with it; they are the message's when it is stored
+ * @throws HttpError 400 empty, too long, or a channel for voice only; 403; 404; 413; 422; 507
  */
 export async function sendMessage(
   ctx: Deps,
   actor: Actor,
   channelId: string,
   input: { message: string; sent_at?: string | null | undefined },
+  files: readonly StagedFile[] = [],
 ): Promise<MessageContent> {
   if (input.sent_at && parseIsoTime(input.sent_at) === undefined) {
     throw invalidField(['body', 'sent_at'], 'must be an ISO 8601 time', 'value_error')
   }
   const text = cleanText(input.message)
-  if (text.trim() === '') throw badRequest('The message is empty')
+  if (text.trim() === '' && files.length === 0) throw badRequest('The message is empty')
+  expectFitting(ctx, files)
   const { max_message_length: limit } = ctx.settings.current
   if (characterCount(text) > limit) throw badRequest(`The message is too long: at most ${limit} characters`)
 
@@ -50,12 +59,37 @@ export async function sendMessage(
       sent_at: now,
       deleted_at: null,
       deleted_by: null,
+      has_files: files.length > 0 ? 1 : 0,
     })
     tx.later(readStateAdvance(tx, actor.userId, channelId, seq, now))
-    const message = { ...draft, seq, sentAt: now }
+    const use = { ownerId: actor.userId, purpose: 'attachment', visibility: 'channel' } as const
+    const stored =
+      files.length === 0 ? [] : await storeFiles(ctx, tx, files, { ...use, channelId, messageId: draft.id })
+    const message = { ...draft, seq, sentAt: now, files: stored }
     tx.publish({ type: 'message.sent', message })
     return message
   })
+  for (const file of files) file.kept()
   ctx.messages.remember(sent, 1)
   return sent
+}
+
+function expectFitting({ settings }: Deps, files: readonly StagedFile[]): void {
+  const { max_attachments_size: limit } = settings.current
+  const bytes = files.reduce((sum, { main }) => sum + main.size, 0)
+  if (bytes > limit * MB) throw new HttpError(413, `All files together are too large: at most ${limit} MB`)
+}
+
+/**
+ * Whether somebody may upload files for a channel: asked before the first byte of them is taken.
+ *
+ * @throws HttpError 403, 404
+ */
+export async function expectMayAttach(
+  ctx: Pick<Context, 'db'>,
+  actor: Actor,
+  channelId: string,
+): Promise<void> {
+  const { standing } = await accessChannelWith(ctx.db.read, actor, 'send_messages', channelId)
+  demand(actor, 'upload_files', standing)
 }

@@ -190,23 +190,24 @@ export async function readMessageIds(
 }
 
 /**
- * Removes the oldest messages of a channel without a trace, tombstones too.
+ * Removes the oldest messages of a channel, tombstones too.
  *
  * @param upToSeq none after this number; all if not given
- * @returns how many, and the number of the last one
+ * @returns how many, the number of the last one, and the ids of those that were sent with files
  */
-export async function removeMessages(
+export async function deleteMessages(
   tx: Tx,
   channelId: string,
   { limit, upToSeq }: { limit: number; upToSeq?: number },
-): Promise<{ removed: number; lastSeq: number | undefined }> {
-  let query = tx.selectFrom('message').select('seq').where('channel_id', '=', channelId)
+): Promise<{ removed: number; lastSeq: number | undefined; withFiles: string[] }> {
+  let query = tx.selectFrom('message').select(['id', 'seq', 'has_files']).where('channel_id', '=', channelId)
   if (upToSeq !== undefined) query = query.where('seq', '<=', upToSeq)
   const doomed = await query.orderBy('seq').limit(limit).execute()
   const lastSeq = doomed.at(-1)?.seq
-  if (lastSeq === undefined) return { removed: 0, lastSeq }
+  if (lastSeq === undefined) return { removed: 0, lastSeq, withFiles: [] }
   await tx.deleteFrom('message').where('channel_id', '=', channelId).where('seq', '<=', lastSeq).execute()
-  return { removed: doomed.length, lastSeq }
+  const withFiles = doomed.filter(({ has_files }) => has_files === 1).map(({ id }) => id)
+  return { removed: doomed.length, lastSeq, withFiles }
 }
 
 /** Forgets how far a channel was read. */

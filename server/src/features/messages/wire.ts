@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { MessageContent } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
+import { filesJson, pictureAddress } from '#features/files/index.ts'
 import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
 
 // Pages and frames are what the server makes most of, so their JSON is put together from two texts that are made
@@ -21,7 +22,7 @@ export function messageFields(message: MessageContent, author: Profile | undefin
 function ownFields(message: MessageContent): string {
   const known = messageTexts.get(message)
   if (known !== undefined) return known
-  const text = inner({
+  const fields = inner({
     message_id: message.id,
     channel_id: message.channelId,
     conversation_id: null,
@@ -32,9 +33,8 @@ function ownFields(message: MessageContent): string {
     sender_user_id: message.senderId,
     sender_id: message.senderId,
     sent_at: isoTime(message.sentAt),
-    attachments: [],
-    files: [],
   })
+  const text = `${fields},${filesJson(message.files)}`
   messageTexts.set(message, text)
   return text
 }
@@ -45,8 +45,8 @@ function authorFields(author: Profile): string {
   const text = inner({
     username: author.username,
     sender_username: author.username,
-    sender_avatar_url: null,
-    sender_banner_url: null,
+    sender_avatar_url: pictureAddress(author.avatar),
+    sender_banner_url: pictureAddress(author.banner),
     sender_about: author.about,
     sender_last_seen: isoTimeOrNull(author.lastSeenAt),
     sender_created_at: isoTime(author.createdAt),

@@ -41,7 +41,7 @@ async function pruneChannel(
   for (;;) {
     signal.throwIfAborted()
     const removed = await ctx.db.transact(async (tx) => {
-      const batch = await removeMessages(tx, channel.id, { limit: BATCH, upToSeq })
+      const batch = await removeMessages(ctx, tx, channel.id, { limit: BATCH, upToSeq })
       if (batch.lastSeq === undefined) return 0
       await notePruned(tx, channel.id, batch.lastSeq)
       noteChange(tx, channel.id)

@@ -6,11 +6,13 @@ import { readRoleList } from './store.ts'
 
 /** The roles in force, read without waiting, and replaced by the event that says what they are now. */
 export class Roles implements Disposable {
+  readonly #ctx: Pick<Context, 'db' | 'bus'>
   readonly #unsubscribe: () => void
   #version: number
   #current: RoleList
 
-  private constructor(ctx: Pick<Context, 'bus'>, version: number, current: RoleList) {
+  private constructor(ctx: Pick<Context, 'db' | 'bus'>, version: number, current: RoleList) {
+    this.#ctx = ctx
     this.#version = version
     this.#current = current
     this.#unsubscribe = ctx.bus.subscribe((published) => this.#follow(published))
@@ -32,10 +34,22 @@ export class Roles implements Disposable {
   }
 
   #follow({ event }: Published): void {
+    // While the database is away too, the next such event tries again.
+    if (event.type === 'events.missed') return void this.#catchUp().catch(() => {})
     // Two changes may be told in another order than they were made in.
     if (event.type !== 'roles.changed' || event.version <= this.#version) return
     this.#version = event.version
     this.#current = new RoleList(event.roles)
+  }
+
+  /** Another process may have changed roles: if so, everybody here is told as if it had just been said. */
+  async #catchUp(): Promise<void> {
+    const { version, custom } = await readRoleList(this.#ctx.db.read)
+    if (version <= this.#version) return
+    this.#ctx.bus.publish({
+      event: { type: 'roles.changed', version, roles: custom, removed: [] },
+      remote: true,
+    })
   }
 
   [Symbol.dispose](): void {

@@ -133,6 +133,7 @@ test('more than one batch is removed, and nothing that is younger', async () => 
           sent_at: now - 2 * DAY + seq * 120_000,
           deleted_at: now,
           deleted_by: owner.id,
+          has_files: 0,
         }),
       )
     }

@@ -1,0 +1,106 @@
+import type { Context } from '#context'
+import {
+  knownObjects,
+  looseObjects,
+  removeFiles,
+  sweepObjects,
+  type Directory,
+} from '#features/files/index.ts'
+import { isObjectName, type BlobStore } from '#storage/blob-store.ts'
+import { filesAfter, type ListedFile } from './store.ts'
+
+const BATCH = 500
+/** What is younger may belong to an upload that has not got as far as being noted. */
+const YOUNG_MS = 3600 * 1000
+
+/** Whether what a file was stored for is gone. */
+export function isOrphaned({ settings }: Pick<Context, 'settings'>, file: ListedFile): boolean {
+  const picture = `${file.id}.${file.extension}`
+  const { server_avatar, server_banner } = settings.current
+  switch (file.purpose) {
+    case 'attachment':
+      return file.living_message_id === null || file.channel_deleted_at !== null
+    case 'user_avatar':
+      return file.avatar !== picture
+    case 'user_banner':
+      return file.banner !== picture
+    case 'server_avatar':
+      return server_avatar !== picture
+    case 'server_banner':
+      return server_banner !== picture
+    default:
+      return false
+  }
+}
+
+/** What was removed, or would be. */
+export interface Freed {
+  readonly files: number
+  readonly objects: number
+  readonly bytes: number
+}
+
+/** Removes files whose use is gone. */
+export async function removeOrphans(
+  ctx: Pick<Context, 'db' | 'clock' | 'settings'>,
+  {
+    directories,
+    dryRun,
+    signal,
+  }: { directories: readonly Directory[]; dryRun: boolean; signal?: AbortSignal },
+): Promise<Pick<Freed, 'files' | 'bytes'>> {
+  let [files, bytes] = [0, 0]
+  for (let after = ''; ;) {
+    signal?.throwIfAborted()
+    const batch = await filesAfter(ctx.db.read, after, BATCH)
+    const orphans = batch.filter(
+      (file) => (directories as readonly string[]).includes(file.directory) && isOrphaned(ctx, file),
+    )
+    const ids = orphans.map(({ id }) => id)
+    const removed = dryRun ? orphans : await ctx.db.transact((tx) => removeFiles(ctx, tx, ids))
+    files += removed.length
+    bytes += removed.reduce((sum, { size }) => sum + size, 0)
+    if (batch.length < BATCH) return { files, bytes }
+    after = batch.at(-1)!.id
+  }
+}
+
+/** Removes objects that no row knows, and those that are waiting to be removed. */
+export async function removeStrayObjects(
+  ctx: Pick<Context, 'db' | 'clock' | 'vault'>,
+  { dryRun, signal }: { dryRun: boolean; signal?: AbortSignal },
+): Promise<Pick<Freed, 'objects' | 'bytes'>> {
+  let [objects, bytes] = [0, 0]
+  const oldest = ctx.clock() - YOUNG_MS
+  for (const store of ctx.vault.stores.all) {
+    for await (const batch of batches(store)) {
+      signal?.throwIfAborted()
+      const known = await knownObjects(
+        ctx.db.read,
+        batch.map(({ name }) => name),
+      )
+      for (const { name, size, modifiedAt } of batch) {
+        if (known.get(name) === store.kind || modifiedAt > oldest) continue
+        // A copy in the store that its blob has left is waiting for its removal, or is listed below.
+        if (!dryRun) await store.delete(name)
+        objects++
+        bytes += size
+      }
+    }
+  }
+  const waiting = await looseObjects(ctx.db.read)
+  if (!dryRun) await sweepObjects(ctx, signal)
+  return { objects: objects + waiting, bytes }
+}
+
+async function* batches(store: BlobStore) {
+  let batch: { name: string; size: number; modifiedAt: number }[] = []
+  for await (const object of store.list()) {
+    if (!isObjectName(object.name)) continue
+    batch.push(object)
+    if (batch.length < BATCH) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}

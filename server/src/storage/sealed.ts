@@ -1,0 +1,210 @@
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
+
+/*
+ * Encrypted objects. The content is cut into chunks of 64 KiB, each sealed with AES-256-GCM, in the STREAM
+ * construction (Hoang, Reyhanitabar, Rogaway, Vizár: "Online Authenticated-Encryption and its Nonce-Reuse
+ * Misuse-Resistance", CRYPTO 2015): a nonce is the prefix of the object, the number of the chunk, and whether it is the
+ * last one. So a chunk can be opened without the others, which ranges need, and one that is missing at the end, moved,
+ * repeated or taken from another object does not open.
+ *
+ *   object = sealed chunk …               sealed chunk = ciphertext (at most 65536) | tag (16)
+ *   nonce  = prefix (7) | number of the chunk, big-endian (4) | 1 for the last, else 0 (1)
+ *
+ * Key and prefix are random and the object's own. The associated data is its name. There is always a last chunk, if
+ * need be an empty one.
+ */
+
+const CIPHER = 'aes-256-gcm'
+const CHUNK = 64 * 1024
+const TAG = 16
+const KEY = 32
+const PREFIX = 7
+
+/** Bytes of a sealed chunk: reads of a multiple of it, from the start, need not be put together again. */
+export const SEALED_CHUNK = CHUNK + TAG
+
+/** The content of an object was changed, cut, or belongs to another key or name. */
+export class SealBrokenError extends Error {
+  constructor(name: string, options?: ErrorOptions) {
+    super(`the object ${name} was altered or damaged`, options)
+    this.name = 'SealBrokenError'
+  }
+}
+
+/** What seals one object and opens it again. */
+export interface ObjectKey {
+  readonly key: KeyObject
+  readonly prefix: Uint8Array
+}
+
+/** Random bytes from which {@link objectKey} makes the key of one object. */
+export function newObjectSecret(): Buffer {
+  return randomBytes(KEY + PREFIX)
+}
+
+export function objectKey(secret: Uint8Array): ObjectKey {
+  if (secret.length !== KEY + PREFIX) throw new Error('the secret of an object has the wrong length')
+  return { key: createSecretKey(secret.subarray(0, KEY)), prefix: secret.slice(KEY) }
+}
+
+/** How many bytes an object takes whose content has `size` bytes. */
+export function sealedSize(size: number): number {
+  return size + TAG * chunksOf(size)
+}
+
+function chunksOf(size: number): number {
+  return Math.max(1, Math.ceil(size / CHUNK))
+}
+
+/** Encrypts content as it comes. */
+export async function* seal(
+  content: AsyncIterable<Uint8Array>,
+  { key, prefix }: ObjectKey,
+  name: string,
+): AsyncGenerator<Buffer> {
+  const aad = associatedData(name)
+  // A chunk waits until something follows it: only then is it known not to be the last.
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  let number = 0
+  for await (let piece of content) {
+    while (piece.length > 0) {
+      if (heldBytes === CHUNK) {
+        yield sealChunk(key, nonceOf(prefix, number++, { last: false }), aad, held)
+        held = []
+        heldBytes = 0
+      }
+      const taken = piece.subarray(0, CHUNK - heldBytes)
+      held.push(taken)
+      heldBytes += taken.length
+      piece = piece.subarray(taken.length)
+    }
+  }
+  yield sealChunk(key, nonceOf(prefix, number, { last: true }), aad, held)
+}
+
+function sealChunk(key: KeyObject, nonce: Buffer, aad: Buffer, pieces: readonly Uint8Array[]): Buffer {
+  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG }).setAAD(aad)
+  const sealed = pieces.map((piece) => cipher.update(piece))
+  cipher.final()
+  return Buffer.concat([...sealed, cipher.getAuthTag()])
+}
+
+/** A part of an object's content. */
+export interface Range {
+  readonly start: number
+  readonly length: number
+}
+
+/**
+ * Which bytes of an object hold a part of its content.
+ *
+ * @param size of the content
+ */
+export function sealedRange(size: number, { start, length }: Range): Range {
+  const first = firstChunk(size, start)
+  const last = Math.min(Math.floor(Math.max(start, start + length - 1) / CHUNK), chunksOf(size) - 1)
+  const from = first * SEALED_CHUNK
+  return { start: from, length: Math.min((last + 1) * SEALED_CHUNK, sealedSize(size)) - from }
+}
+
+function firstChunk(size: number, start: number): number {
+  return Math.min(Math.floor(start / CHUNK), chunksOf(size) - 1)
+}
+
+/** An encrypted object: what opens it, and how many bytes its content has. */
+export interface SealedObject extends ObjectKey {
+  readonly name: string
+  readonly size: number
+}
+
+/**
+ * Decrypts a part of an object's content.
+ *
+ * @param sealed the bytes that {@link sealedRange} names
+ * @throws SealBrokenError
+ */
+export async function* unseal(
+  object: SealedObject,
+  sealed: AsyncIterable<Uint8Array>,
+  range: Range,
+): AsyncGenerator<Buffer> {
+  const first = firstChunk(object.size, range.start)
+  let skip = range.start - first * CHUNK
+  let left = range.length
+  for await (const content of openChunks(object, sealed, first)) {
+    const wanted = content.subarray(skip, skip + left)
+    skip = 0
+    left -= wanted.length
+    if (wanted.length > 0) yield wanted
+  }
+  if (left > 0) throw new SealBrokenError(object.name)
+}
+
+async function* openChunks(
+  { key, prefix, name, size }: SealedObject,
+  sealed: AsyncIterable<Uint8Array>,
+  first: number,
+): AsyncGenerator<Buffer> {
+  const aad = associatedData(name)
+  const count = chunksOf(size)
+  let number = first
+  for await (const chunk of inPieces(sealed, SEALED_CHUNK)) {
+    const last = number === count - 1
+    const expected = last ? size - number * CHUNK + TAG : SEALED_CHUNK
+    if (number >= count || chunk.length !== expected) throw new SealBrokenError(name)
+    yield openChunk(chunk, { key, nonce: nonceOf(prefix, number, { last }), aad, name })
+    number++
+  }
+  // Nothing at all is a cut, too: even empty content has a chunk.
+  if (number === first) throw new SealBrokenError(name)
+}
+
+/** Only what was found genuine is returned. */
+function openChunk(
+  chunk: Uint8Array,
+  { key, nonce, aad, name }: { key: KeyObject; nonce: Buffer; aad: Buffer; name: string },
+): Buffer {
+  const end = chunk.length - TAG
+  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG }).setAAD(aad)
+  decipher.setAuthTag(chunk.subarray(end))
+  const content = decipher.update(chunk.subarray(0, end))
+  try {
+    decipher.final()
+  } catch (cause) {
+    throw new SealBrokenError(name, { cause })
+  }
+  return content
+}
+
+/** Cuts or joins what comes into pieces of `size`; the last one may be shorter. */
+async function* inPieces(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  for await (let piece of source) {
+    while (heldBytes + piece.length >= size) {
+      const taken = piece.subarray(0, size - heldBytes)
+      piece = piece.subarray(taken.length)
+      yield held.length === 0 ? taken : Buffer.concat([...held, taken])
+      held = []
+      heldBytes = 0
+    }
+    if (piece.length > 0) {
+      held.push(piece)
+      heldBytes += piece.length
+    }
+  }
+  if (heldBytes > 0) yield held.length === 1 ? held[0]! : Buffer.concat(held)
+}
+
+function nonceOf(prefix: Uint8Array, number: number, { last }: { last: boolean }): Buffer {
+  const nonce = Buffer.alloc(12)
+  nonce.set(prefix)
+  nonce.writeUInt32BE(number, PREFIX)
+  nonce[11] = last ? 1 : 0
+  return nonce
+}
+
+function associatedData(name: string): Buffer {
+  return Buffer.from(`pufferblow/object/v1/${name}`)
+}
