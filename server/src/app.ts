@@ -18,6 +18,7 @@ import { roleRoutes } from '#features/roles/index.ts'
 import { retentionRoutes, retentionTasks } from '#features/retention/index.ts'
 import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
 import { downloadRoutes, storageRoutes, storageTasks } from '#features/storage/index.ts'
+import { voiceRoutes, voiceTasks } from '#features/voice/index.ts'
 import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { createHttpServer } from '#http/server.ts'
@@ -47,6 +48,7 @@ export async function startServer(
   await serveDocumentation(app, api, ctx)
 
   await resetPresence(ctx)
+  await ctx.voice.start()
   const cluster = await openCluster(ctx)
   const hub = await Hub.create(ctx, cluster)
   acceptSockets(app.server, ctx, hub)
@@ -69,6 +71,7 @@ export async function startServer(
     ctx.instance.stopping = true
     const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
     const jobs = ctx.jobs.stop(timeoutMs)
+    ctx.voice.close()
     const sockets = hub.close(Math.min(timeoutMs, 3000))
     await app.close()
     await sockets
@@ -113,6 +116,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   downloadRoutes(api, ctx)
   auditRoutes(api, ctx)
   federationRoutes(api, ctx)
+  voiceRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
   taskRoutes(api, ctx)
   retentionRoutes(api, ctx)
@@ -127,6 +131,7 @@ function declareWork(ctx: Context): void {
   nodeAuthTasks(ctx)
   auditTasks(ctx)
   retentionTasks(ctx)
+  voiceTasks(ctx)
   housekeepingTasks(ctx)
   handleSweeps(ctx)
   storageTasks(ctx)

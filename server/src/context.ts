@@ -14,6 +14,7 @@ import { FileLinks, Vault } from '#features/files/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
+import { mediaSettings, observeVoice, VoiceHub } from '#features/voice/index.ts'
 import { Jobs } from '#jobs/jobs.ts'
 import { JobMetrics } from '#jobs/metrics.ts'
 import { Roles } from '#features/roles/index.ts'
@@ -25,6 +26,7 @@ import type { Log } from '#log/log.ts'
 import { Media } from '#media/media.ts'
 import { Scanner } from '#media/scanner.ts'
 import { Stores } from '#storage/stores.ts'
+import { Sfu } from '#sfu/sfu.ts'
 
 /** What this server is called from outside. */
 export interface Instance {
@@ -64,6 +66,9 @@ export interface Context extends AsyncDisposable {
   /** The one way to other hosts. */
   readonly egress: Egress
   readonly federation: Federation
+  /** The media server. It runs only while somebody needs it. */
+  readonly sfu: Sfu
+  readonly voice: VoiceHub
 }
 
 export interface ContextOptions {
@@ -142,6 +147,22 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const federation = cleanup.use(
     await Federation.open({ config, log, clock, bus, db, keyring, instance, settings }, egress),
   )
+  const sfu = new Sfu({
+    settings: () => mediaSettings(config, instance.origin),
+    onTrouble: (reason) => log.error({ reason }, 'the media server has trouble'),
+  })
+  const voice = new VoiceHub({
+    authenticator,
+    bus,
+    clock,
+    config,
+    db,
+    eventLog,
+    log,
+    profiles,
+    sfu,
+  })
+  observeVoice(metrics.registry, { sfu, voice })
   const resources = cleanup.move()
   return {
     config,
@@ -168,7 +189,10 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     tasks: new Tasks({ db, clock, jobs, log, config }),
     egress,
     federation,
+    sfu,
+    voice,
     [Symbol.asyncDispose]: async () => {
+      await voice[Symbol.asyncDispose]()
       authenticator[Symbol.dispose]()
       profiles[Symbol.dispose]()
       roles[Symbol.dispose]()

@@ -23,6 +23,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   jobs: ['lib', 'log', 'events', 'db'],
   media: ['lib', 'config'],
   storage: ['lib', 'config'],
+  sfu: ['lib'],
   http: ['lib', 'config', 'log', 'db'],
   egress: ['lib'],
   features: [
@@ -35,6 +36,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'jobs',
     'media',
     'storage',
+    'sfu',
     'http',
     'egress',
     'features',
@@ -49,6 +51,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'db',
     'jobs',
     'storage',
+    'sfu',
     'http',
     'egress',
     'features',

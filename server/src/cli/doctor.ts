@@ -6,6 +6,7 @@ import { checkDatabase } from './doctor/database.ts'
 import { checkDataFolder, checkMasterKey } from './doctor/files.ts'
 import { checkClock, checkDiskSpace, checkNode, checkOpenFiles } from './doctor/machine.ts'
 import { checkOrigin, checkPort } from './doctor/network.ts'
+import { checkVoice } from './doctor/voice.ts'
 import { dataDirOf, withExamples } from './options.ts'
 import { print, printJson } from './print.ts'
 
@@ -45,6 +46,7 @@ async function checkConfigured(dataDir: string | undefined): Promise<Check[]> {
     checkDiskSpace(config.data_dir),
     await checkPort(loaded),
     checkOrigin(loaded),
+    ...(await checkVoice(loaded)),
     ...(await checkDatabase(config, databaseOptionsFor(loaded))),
   ]
 }

@@ -152,6 +152,13 @@ export function s3Endpoint(): Kind<string> {
   )
 }
 
+/** Tells URLs of STUN or TURN servers (RFC 7064, RFC 7065). */
+export function isIceUrl(kind: 'stun' | 'turn'): (value: string) => boolean {
+  const query = kind === 'turn' ? '(\\?transport=(udp|tcp))?' : ''
+  const pattern = new RegExp(`^${kind}s?:([\\w.-]+|\\[[\\da-f:.]+\\])(:\\d{1,5})?${query}$`, 'i')
+  return (value) => pattern.test(value)
+}
+
 function isHost(value: string): boolean {
   if (isIP(value) !== 0) return !value.includes('%')
   // The URL parser takes a name whose last part is a number for an address, and refuses it when it is a bad one.

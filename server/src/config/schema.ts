@@ -1,6 +1,8 @@
+import { isIP } from 'node:net'
 import { addressBlock, clamdAddress, corsOrigin, databaseUrl, flag, host, integer } from './kinds.ts'
 import { listOf, oneOf, optional, ports, redisUrl, s3Endpoint, text, timeZone } from './kinds.ts'
 import { webOrigin, type Kind } from './kinds.ts'
+import { isIceUrl } from './kinds.ts'
 
 /** One setting: what it may hold, where it comes from and what it is for. */
 export interface Setting<T = unknown> {
@@ -28,6 +30,7 @@ export const SECTIONS = {
   accounts: 'Registration, passwords and the life of tokens.',
   storage: 'Where uploaded files are kept: in the data folder, or in a bucket of an S3-compatible service.',
   gateway: 'WebSocket connections and what is kept for clients which reconnect.',
+  voice: 'Voice channels: the port for media, and how the world reaches it.',
   audit: 'The record of what people with power did.',
   jobs: 'Durable work in the background.',
   tasks: 'What the server does by itself at certain times.',
@@ -258,6 +261,93 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_GATEWAY_PRESENCE_GRACE_SECONDS',
     default: 5,
     description: 'A user whose last socket closed is shown online for so long, which hides short reconnects.',
+  }),
+
+  'voice.enabled': setting(flag(), {
+    env: 'PUFFERBLOW_VOICE_ENABLED',
+    default: true,
+    description: 'Whether people may join voice channels.',
+  }),
+  'voice.port': setting(integer(0, 65535), {
+    env: 'PUFFERBLOW_VOICE_PORT',
+    default: 7576,
+    description:
+      'Port for media: UDP, and TCP on the same number. It must be open to everybody who is to be heard; a ' +
+      'reverse proxy cannot pass it on. Used only while somebody is in a voice channel; 0 takes any free one.',
+  }),
+  'voice.host': setting(optional(text('an IP address', (value) => isIP(value) !== 0)), {
+    env: 'PUFFERBLOW_VOICE_HOST',
+    default: undefined,
+    defaultNote: 'every address of this machine; only this machine while `server.public_origin` names it',
+    description: 'Address for media. `0.0.0.0` takes all of IPv4, `::` all addresses.',
+  }),
+  'voice.announced_addresses': setting(listOf(text('an IP address', (value) => isIP(value) !== 0)), {
+    env: 'PUFFERBLOW_VOICE_ANNOUNCED_ADDRESSES',
+    default: [],
+    defaultNote: 'the addresses of this machine',
+    description:
+      'Where clients are told to send media. Needed behind NAT and in containers, where the addresses of the ' +
+      'machine are not those that the world knows.',
+  }),
+  'voice.tcp': setting(flag(), {
+    env: 'PUFFERBLOW_VOICE_TCP',
+    default: true,
+    description: 'Whether media may also come over TCP, for networks that let no UDP through.',
+  }),
+  'voice.stun_urls': setting(listOf(text('a URL such as stun:stun.example.org:3478', isIceUrl('stun'))), {
+    env: 'PUFFERBLOW_VOICE_STUN_URLS',
+    default: [],
+    description:
+      'STUN servers that clients are told of. None is needed; none of the public ones is used by itself.',
+  }),
+  'voice.turn_urls': setting(
+    listOf(text('a URL such as turn:turn.example.org:3478?transport=udp', isIceUrl('turn'))),
+    {
+      env: 'PUFFERBLOW_VOICE_TURN_URLS',
+      default: [],
+      description: 'TURN servers for networks that let nothing else through. They need `voice.turn_secret`.',
+    },
+  ),
+  'voice.turn_secret': setting(
+    text('text of 16 characters or more', (value) => value === '' || value.length >= 16),
+    {
+      env: 'PUFFERBLOW_VOICE_TURN_SECRET',
+      default: '',
+      secret: true,
+      description:
+        'The secret shared with the TURN servers (`static-auth-secret` of coturn), from which each client gets a ' +
+        'password of its own for a limited time.',
+    },
+  ),
+  'voice.turn_minutes': setting(integer(5, 1440), {
+    env: 'PUFFERBLOW_VOICE_TURN_MINUTES',
+    default: 240,
+    description: 'How long the TURN password of a client is good.',
+  }),
+  'voice.max_participants': setting(integer(1, 10_000), {
+    env: 'PUFFERBLOW_VOICE_MAX_PARTICIPANTS',
+    default: 500,
+    description: 'People in voice channels at the same time, on the whole server. Others are refused.',
+  }),
+  'voice.max_channel_participants': setting(integer(2, 2000), {
+    env: 'PUFFERBLOW_VOICE_MAX_CHANNEL_PARTICIPANTS',
+    default: 100,
+    description: 'People in one voice channel at the same time; a channel may have a lower limit of its own.',
+  }),
+  'voice.audible_participants': setting(integer(1, 50), {
+    env: 'PUFFERBLOW_VOICE_AUDIBLE_PARTICIPANTS',
+    default: 8,
+    description: 'How many people are heard at once in a channel: the loudest.',
+  }),
+  'voice.bitrate_kbps': setting(integer(12, 256), {
+    env: 'PUFFERBLOW_VOICE_BITRATE_KBPS',
+    default: 64,
+    description: 'Highest bitrate that clients are asked to send at; the profile they choose may be lower.',
+  }),
+  'voice.resume_seconds': setting(integer(5, 300), {
+    env: 'PUFFERBLOW_VOICE_RESUME_SECONDS',
+    default: 30,
+    description: 'How long somebody stays in a channel whose socket was lost; media goes on meanwhile.',
   }),
 
   'audit.retention_days': setting(integer(0, 36_500), {

@@ -24,6 +24,11 @@ export interface Tables {
   thumbnail: ThumbnailTable
   storage_usage: StorageUsageTable
   audit_entry: AuditEntryTable
+  voice_session: VoiceSessionTable
+  voice_participant: VoiceParticipantTable
+  voice_join_token: VoiceJoinTokenTable
+  voice_restriction: VoiceRestrictionTable
+  voice_limit: VoiceLimitTable
   job: JobTable
   dead_letter: DeadLetterTable
   node_challenge: NodeChallengeTable
@@ -464,4 +469,51 @@ export interface PeerRuleTable {
   reason: string
   created_by: string | null
   created_at: number
+}
+
+/** People being together in a voice channel, from the first who joins to the last who leaves. */
+export interface VoiceSessionTable {
+  id: string
+  channel_id: string
+  quality_profile: string
+  /** Stream of the process that has the media. */
+  host: number
+  /** Counts changes; a transaction that changes the session takes the next one and so has it alone. */
+  revision: number
+  started_at: number
+  ended_at: number | null
+}
+
+export interface VoiceParticipantTable {
+  session_id: string
+  user_id: string
+  /** The sign-in by which they joined. */
+  login_session_id: string
+  joined_at: number
+  left_at: number | null
+}
+
+/** A join token that was given out. It lets in once. */
+export interface VoiceJoinTokenTable {
+  jti: string
+  session_id: string
+  user_id: string
+  expires_at: number
+  used_at: number | null
+}
+
+/** What moderators keep somebody from in voice channels, wherever they go. No row: nothing. */
+export interface VoiceRestrictionTable {
+  user_id: string
+  muted: Flag
+  deafened: Flag
+  changed_at: number
+}
+
+/** Limits of one voice channel. Null: the server's own. */
+export interface VoiceLimitTable {
+  channel_id: string
+  max_participants: number | null
+  bitrate_kbps: number | null
+  changed_at: number
 }

@@ -130,6 +130,41 @@ export type TransientEvent =
       readonly at: number
     }
   | {
+      readonly type: 'voice.joined'
+      readonly sessionId: string
+      readonly channelId: string
+      readonly userId: string
+      readonly loginSessionId: string
+      /** Stream of the process that has the media. */
+      readonly host: number
+      readonly participantCount: number
+    }
+  | {
+      readonly type: 'voice.left'
+      readonly sessionId: string
+      readonly channelId: string
+      readonly userId: string
+      readonly participantCount: number
+      readonly sessionEnded: boolean
+      readonly reason: string
+    }
+  /** Somebody mutes or speaks. */
+  | {
+      readonly type: 'voice.state_changed'
+      readonly sessionId: string
+      readonly channelId: string
+      readonly userId: string
+      readonly action: string
+      readonly state: VoiceState
+    }
+  /** A moderator changed what somebody may do in voice channels. */
+  | {
+      readonly type: 'voice.restricted'
+      readonly userId: string
+      readonly muted: boolean
+      readonly deafened: boolean
+    }
+  | {
       readonly type: 'message.read'
       readonly userId: string
       readonly channelId: string
@@ -171,6 +206,13 @@ export interface TaskProgress {
   /** Null when it cannot be known beforehand. */
   readonly total: number | null
   readonly note: string | null
+}
+
+/** How somebody is in a voice channel. */
+export interface VoiceState {
+  readonly isMuted: boolean
+  readonly isDeafened: boolean
+  readonly isSpeaking: boolean
 }
 
 export type StatusSource =

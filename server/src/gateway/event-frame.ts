@@ -86,6 +86,33 @@ export function eventJson(
         received_bytes: event.receivedBytes,
         total_bytes: event.totalBytes,
       })
+    case 'voice.joined':
+      return json({
+        type: 'voice_session_event',
+        event_type: 'participant_joined',
+        ...voiceFields(event),
+        participant_count: event.participantCount,
+        session_ended: false,
+      })
+    case 'voice.left':
+      return json({
+        type: 'voice_session_event',
+        event_type: 'participant_left',
+        ...voiceFields(event),
+        participant_count: event.participantCount,
+        session_ended: event.sessionEnded,
+        payload: { reason: event.reason },
+      })
+    case 'voice.state_changed': {
+      const { isMuted, isDeafened, isSpeaking } = event.state
+      return json({
+        type: 'voice_session_event',
+        event_type: 'state_changed',
+        ...voiceFields(event),
+        action: event.action,
+        payload: { is_muted: isMuted, is_deafened: isDeafened, is_speaking: isSpeaking },
+      })
+    }
     default:
       return undefined
   }
@@ -108,6 +135,10 @@ export function rolesJson(userId: string, roleIds: readonly string[]): string {
 /** That roles are not what they were: clients load them when they need them. */
 export function roleListJson(version: number): string {
   return json({ type: 'roles_changed', version })
+}
+
+function voiceFields(event: { sessionId: string; channelId: string; userId: string }): object {
+  return { session_id: event.sessionId, channel_id: event.channelId, user_id: event.userId }
 }
 
 function channelFields(channel: ChannelFacts): object {

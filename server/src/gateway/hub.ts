@@ -291,6 +291,9 @@ export class Hub implements AsyncDisposable {
       case 'file.deleted':
       case 'message.deleted':
       case 'messages.pruned':
+      case 'voice.joined':
+      case 'voice.left':
+      case 'voice.state_changed':
         this.#audience.forEach(event.channelId, write)
         break
       case 'task.changed':

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
 import type { Context } from '#context'
 import { accessChannel } from '#features/channels/index.ts'
+import { SIGNALLING_PATH, signallingAcceptor } from '#features/voice/index.ts'
 import { asUnavailable, DatabaseUnavailableError } from '#db/errors.ts'
 import { HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
 import { tokenOf } from '#http/token.ts'
@@ -31,8 +32,11 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
   Object.assign(server, {
     shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
   })
+  const acceptSignalling = signallingAcceptor(ctx)
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy())
+    if (URL.parse(request.url ?? '', 'http://localhost')?.pathname === SIGNALLING_PATH)
+      return acceptSignalling(request, stream, head)
     let answered = false
     const upgrade = (): { socket: WebSocket; stream: Duplex } | undefined => {
       let opened: { socket: WebSocket; stream: Duplex } | undefined

@@ -97,7 +97,13 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const secrets = new Secrets()
   const logLines: string[] = []
   const { config, sources } = loadConfig({
-    env: { PUFFERBLOW_PORT: '0', PUFFERBLOW_LOG_LEVEL: 'debug', ...place.env, ...prefixed(options.env) },
+    env: {
+      PUFFERBLOW_PORT: '0',
+      PUFFERBLOW_VOICE_PORT: '0',
+      PUFFERBLOW_LOG_LEVEL: 'debug',
+      ...place.env,
+      ...prefixed(options.env),
+    },
     dataDir: place.dataDir,
   })
   const log = createLog({

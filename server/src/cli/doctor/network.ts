@@ -112,7 +112,7 @@ export function checkOrigin({ config, sources }: LoadedConfig): Check {
 }
 
 /** Whether a host is for this machine or network, not for the world. */
-function isOwn(host: string): boolean {
+export function isOwn(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '')
   const family = isIP(bare)
   if (family === 0) return OWN_NAMES.test(bare) || !bare.includes('.')

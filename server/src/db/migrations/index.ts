@@ -5,6 +5,7 @@ import * as files from './0003-files.ts'
 import * as roles from './0005-roles.ts'
 import * as dms from './0007-dms.ts'
 import * as federation from './0008-federation.ts'
+import * as voice from './0010-voice.ts'
 
 /** All migrations in order. A released one is never changed; a change is a new one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -14,4 +15,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0005-roles': roles,
   '0007-dms': dms,
   '0008-federation': federation,
+  '0010-voice': voice,
 }

@@ -1,0 +1,6 @@
+export { mediaSettings } from './media-settings.ts'
+export { observeVoice } from './metrics.ts'
+export { voiceRoutes } from './routes.ts'
+export { SIGNALLING_PATH, signallingAcceptor } from './signalling.ts'
+export { voiceTasks } from './tasks.ts'
+export { VoiceHub } from './voice-hub.ts'
