@@ -11,6 +11,7 @@ import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { federationRoutes } from '#features/federation/index.ts'
 import { handleSweeps, recoverUploads } from '#features/files/index.ts'
+import { dmRoutes } from '#features/dms/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
@@ -111,6 +112,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   accountRoutes(api, ctx)
   channelRoutes(api, ctx)
   messageRoutes(api, ctx)
+  dmRoutes(api, ctx)
   roleRoutes(api, ctx)
   storageRoutes(api, ctx)
   downloadRoutes(api, ctx)

@@ -11,6 +11,7 @@ import { Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { Federation } from '#features/federation/index.ts'
 import { FileLinks, Vault } from '#features/files/index.ts'
+import { Conversations } from '#features/dms/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
@@ -56,6 +57,7 @@ export interface Context extends AsyncDisposable {
   readonly profiles: Profiles
   readonly messages: MessageReader
   readonly recentPages: RecentPages
+  readonly conversations: Conversations
   readonly metrics: Metrics
   readonly jobs: Jobs
   readonly vault: Vault
@@ -180,6 +182,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     profiles,
     messages,
     recentPages: new RecentPages(),
+    conversations: new Conversations({ clock }),
     metrics,
     jobs,
     vault,

@@ -44,6 +44,10 @@ export interface Tables {
   federation_key: FederationKeyTable
   remote_actor: RemoteActorTable
   peer_rule: PeerRuleTable
+  conversation: ConversationTable
+  conversation_request: ConversationRequestTable
+  person_block: PersonBlockTable
+  dm_preference: DmPreferenceTable
 }
 
 export type Flag = 0 | 1
@@ -516,4 +520,36 @@ export interface VoiceLimitTable {
   max_participants: number | null
   bitrate_kbps: number | null
   changed_at: number
+}
+
+/** A direct conversation: a channel of type `dm`, whose members are the participants. */
+export interface ConversationTable {
+  channel_id: string
+  kind: 'direct' | 'group'
+  /** The two people of a direct conversation, so that they have one only; null for groups. */
+  pair_key: string | null
+  /** When something was said last. */
+  active_at: number
+}
+
+/** Somebody who is asked whether they want to take part in a conversation. */
+export interface ConversationRequestTable {
+  channel_id: string
+  user_id: string
+  from_id: string
+  state: 'pending' | 'declined'
+  created_at: number
+}
+
+/** Somebody who wants nothing from somebody. */
+export interface PersonBlockTable {
+  blocker_id: string
+  blocked_id: string
+  created_at: number
+}
+
+export interface DmPreferenceTable {
+  user_id: string
+  accept_from: string
+  updated_at: number
 }

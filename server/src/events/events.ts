@@ -16,6 +16,8 @@ export interface Position {
 export interface MessageContent {
   readonly id: string
   readonly channelId: string
+  /** Whether the channel is a direct conversation. */
+  readonly isDirect: boolean
   readonly seq: number
   readonly senderId: string
   readonly text: string
@@ -46,7 +48,7 @@ export interface AttachedFile {
 export interface ChannelFacts {
   readonly id: string
   readonly name: string
-  readonly type: ChannelType
+  readonly type: ChannelType | 'dm'
   readonly isPrivate: boolean
   readonly createdAt: number
 }
@@ -128,6 +130,13 @@ export type TransientEvent =
       readonly status: UserStatus
       readonly source: StatusSource
       readonly at: number
+    }
+  /** Somebody was asked to take part in a conversation. */
+  | {
+      readonly type: 'conversation.requested'
+      readonly channelId: string
+      readonly userId: string
+      readonly fromId: string
     }
   | {
       readonly type: 'voice.joined'

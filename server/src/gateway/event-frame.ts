@@ -4,6 +4,7 @@ import { channelToWire } from '#features/channels/index.ts'
 import { messageFields } from '#features/messages/index.ts'
 import { runFrame } from '#features/tasks/index.ts'
 import { isoTime } from '#lib/clock.ts'
+import { conversationIdOf } from '#lib/conversation-id.ts'
 
 /**
  * An event as clients get it, as JSON text.
@@ -37,18 +38,29 @@ export function eventJson(
     case 'task.changed':
       return json({ type: 'background_task', ...runFrame(event.run) })
     case 'channel.created':
+      if (event.channel.type === 'dm') return undefined
       return json({ type: 'channel_created', ...channelFields(event.channel), cursor })
     case 'channel.updated':
+      if (event.channel.type === 'dm') {
+        return json({ type: 'conversation_updated', ...conversationFields(event.channel), cursor })
+      }
       return json({ type: 'channel_updated', ...channelFields(event.channel), cursor })
     case 'channel.deleted':
       return json({ type: 'channel_deleted', channel_id: event.channelId, cursor })
     case 'channel.member_added':
-      return json({
-        type: 'channel_member_added',
-        user_id: event.userId,
-        ...channelFields(event.channel),
-        cursor,
-      })
+      return event.channel.type === 'dm'
+        ? json({
+            type: 'conversation_member_added',
+            user_id: event.userId,
+            ...conversationFields(event.channel),
+            cursor,
+          })
+        : json({
+            type: 'channel_member_added',
+            user_id: event.userId,
+            ...channelFields(event.channel),
+            cursor,
+          })
     case 'channel.member_removed':
       return json({
         type: 'channel_member_removed',
@@ -63,6 +75,13 @@ export function eventJson(
         status: event.status,
         source: event.source,
         timestamp: isoTime(event.at),
+      })
+    case 'conversation.requested':
+      return json({
+        type: 'conversation_requested',
+        conversation_id: conversationIdOf(event.channelId),
+        channel_id: event.channelId,
+        from_user_id: event.fromId,
       })
     case 'message.read':
       return json({
@@ -143,6 +162,10 @@ function voiceFields(event: { sessionId: string; channelId: string; userId: stri
 
 function channelFields(channel: ChannelFacts): object {
   return { channel_id: channel.id, channel: channelToWire(channel, null) }
+}
+
+function conversationFields({ id, name }: ChannelFacts): object {
+  return { conversation_id: conversationIdOf(id), channel_id: id, name }
 }
 
 function json(fields: object): string {

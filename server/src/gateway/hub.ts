@@ -176,7 +176,8 @@ export class Hub implements AsyncDisposable {
     for (const { row, event } of missed) {
       cursor = advance(cursor, row)
       const author = event.type === 'message.sent' ? authors.get(event.message.senderId) : undefined
-      const json = eventJson(event, formatCursor(this.#mark, cursor), author)!
+      const json = eventJson(event, formatCursor(this.#mark, cursor), author)
+      if (json === undefined) continue
       connection.writePast(this.#framesOf(json)(connection))
       await connection.drained()
     }
@@ -264,6 +265,7 @@ export class Hub implements AsyncDisposable {
       else this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.tooSlow) })
     }
     switch (event.type) {
+      case 'conversation.requested':
       case 'message.read':
         this.#audience.viewer(event.userId)?.connections.forEach(write)
         break

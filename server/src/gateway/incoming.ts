@@ -3,6 +3,7 @@ import { chooseStatus, parseStatus, statuses } from '#features/accounts/index.ts
 import { markAsRead } from '#features/messages/index.ts'
 import { HttpError } from '#http/errors.ts'
 import { isoTime } from '#lib/clock.ts'
+import { channelIdOf } from '#lib/conversation-id.ts'
 import type { Viewer } from './audience.ts'
 import type { Connection } from './connection.ts'
 
@@ -78,7 +79,7 @@ async function confirmRead(
 ): Promise<void> {
   if (typeof messageId !== 'string')
     return connection.send({ type: 'error', error: 'message_id must be a string' })
-  const channelId = connection.channelId ?? (typeof named === 'string' ? named : undefined)
+  const channelId = connection.channelId ?? (typeof named === 'string' ? channelIdOf(named) : undefined)
   await markAsRead(ctx, viewer, channelId, messageId)
 }
 

@@ -7,6 +7,7 @@ import { SIGNALLING_PATH, signallingAcceptor } from '#features/voice/index.ts'
 import { asUnavailable, DatabaseUnavailableError } from '#db/errors.ts'
 import { HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
 import { tokenOf } from '#http/token.ts'
+import { channelIdOf } from '#lib/conversation-id.ts'
 import { logMark, parseCursor } from './cursor.ts'
 import type { Admission, Hub, Resume } from './hub.ts'
 
@@ -73,7 +74,7 @@ async function admission(ctx: Context, request: IncomingMessage): Promise<Admiss
 function targetOf(path: string): Target | undefined {
   if (/^\/ws\/?$/.test(path)) return { channelId: undefined }
   const channelId = /^\/ws\/channels\/([^/]+)\/?$/.exec(path)?.[1]
-  return channelId === undefined ? undefined : { channelId }
+  return channelId === undefined ? undefined : { channelId: channelIdOf(channelId) }
 }
 
 function resumeOf({ instance }: Pick<Context, 'instance'>, text: string | null): Resume {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { channelTypes } from '#events/events.ts'
 import { IsoTime } from '#http/schemas.ts'
+import { channelIdOf } from '#lib/conversation-id.ts'
 
 const Channel = z
   .object({
@@ -15,7 +16,8 @@ const Channel = z
   })
   .meta({ id: 'Channel' })
 
-export const ChannelParams = z.object({ channel_id: z.string() })
+/** A conversation may be named by its own id, see `lib/conversation-id.ts`. */
+export const ChannelParams = z.object({ channel_id: z.string().transform(channelIdOf) })
 
 export const CreateChannelInput = z.object({
   channel_name: z.string().min(1).max(400).meta({ example: 'gaming-discussion' }),

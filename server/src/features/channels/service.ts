@@ -10,13 +10,7 @@ import { badRequest, conflict, forbidden, invalidField, notFound } from '#http/e
 import { isId, newId } from '#lib/id.ts'
 import { can, noOverrides } from '#lib/permission.ts'
 import { characterCount, cleanLine } from '#lib/text.ts'
-import {
-  accessChannel,
-  accessChannelWith,
-  channelNotFound,
-  listVisibleChannels,
-  type AccessibleChannel,
-} from './access.ts'
+import { accessChannelWith, channelNotFound, listVisibleChannels, type AccessibleChannel } from './access.ts'
 import { deleteMember, insertChannel, insertMember, markChannelDeleted, membersByChannel } from './store.ts'
 import { factsOf } from './wire.ts'
 
@@ -94,10 +88,10 @@ export function asNameTaken(error: unknown, name: string): unknown {
     : error
 }
 
-/** Deletes a channel at once for everybody; its messages are purged in the background. @throws HttpError 404 */
+/** Deletes a channel at once for everybody; its messages are purged in the background. @throws HttpError 403, 404 */
 export async function deleteChannel(ctx: Deps, actor: Actor, channelId: string): Promise<void> {
   await ctx.db.transact(async (tx) => {
-    const { name } = await accessChannel(tx, actor, channelId)
+    const { name } = await accessChannelWith(tx, actor, 'delete_channels', channelId)
     if (!(await markChannelDeleted(tx, channelId, ctx.clock()))) throw channelNotFound(channelId)
     tx.enqueue({ type: 'messages.purge', payload: { channelId } })
     tx.publish({ type: 'channel.deleted', channelId })

@@ -6,18 +6,22 @@ export function factsOf(row: ChannelTable): ChannelFacts {
   return {
     id: row.id,
     name: row.name,
-    type: row.type as ChannelType,
+    type: row.type as ChannelFacts['type'],
     isPrivate: row.is_private === 1,
     createdAt: row.created_at,
   }
 }
 
-/** @param members of a private channel, for those who may see it; null for public ones */
+/**
+ * Direct conversations are not shown as channels.
+ *
+ * @param members of a private channel, for those who may see it; null for public ones
+ */
 export function channelToWire(channel: ChannelFacts, members: readonly string[] | null) {
   return {
     channel_id: channel.id,
     channel_name: channel.name,
-    channel_type: channel.type,
+    channel_type: channel.type as ChannelType,
     messages_ids: [],
     is_private: channel.isPrivate,
     allowed_users: members === null ? null : [...members],

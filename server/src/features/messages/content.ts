@@ -5,7 +5,7 @@ import type { AttachedFile, MessageContent } from '#events/events.ts'
 import { attachedFiles } from '#features/files/index.ts'
 import { openMessage, sealMessage } from '#keys/seal.ts'
 import { Lru } from '#lib/lru.ts'
-import { findMessages, type LivingMessage, type MessageRef } from './store.ts'
+import { findMessages, type MessageInChannel, type MessageRef } from './store.ts'
 
 type Deps = Pick<Context, 'bus' | 'config' | 'keyring' | 'log'>
 
@@ -87,9 +87,9 @@ export class MessageReader implements Disposable {
     this.#contents.set(content.id, { revision, content })
   }
 
-  async #open(row: LivingMessage, files: readonly AttachedFile[]): Promise<MessageContent> {
+  async #open(row: MessageInChannel, files: readonly AttachedFile[]): Promise<MessageContent> {
     const place = { id: row.id, channelId: row.channel_id, senderId: row.sender_id }
-    const frame = { ...place, seq: row.seq, sentAt: row.sent_at, files }
+    const frame = { ...place, isDirect: row.channel_type === 'dm', seq: row.seq, sentAt: row.sent_at, files }
     const { keyring, log } = this.#ctx
     try {
       const key = keyring.byId(row.kid) ?? (await keyring.find(row.kid))

@@ -1,7 +1,7 @@
 import type { Context } from '#context'
 import type { Db } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
-import { accessChannel, listVisibleChannels } from '#features/channels/index.ts'
+import { accessChannel, listVisibleChannels, type ChannelSeen } from '#features/channels/index.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest, notFound } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
@@ -9,6 +9,7 @@ import {
   firstSeqSince,
   messagesAfter,
   messagesBefore,
+  newestRefs,
   readMessageIds,
   seqOfMessage,
   unreadCounts,
@@ -38,14 +39,27 @@ export async function loadMessages(
   channelId: string,
   request: PageRequest,
 ): Promise<readonly MessageContent[]> {
-  const { page, messages_per_page: limit } = request
+  checkPage(request)
+  return pageOfChannel(ctx, await accessChannel(ctx.db.read, actor, channelId), request)
+}
+
+function checkPage({ page, messages_per_page: limit, before, after, around }: PageRequest): void {
   if (limit < 1 || limit > MAX_PER_PAGE)
     throw badRequest(`messages_per_page must be from 1 to ${MAX_PER_PAGE}`)
   if (page < 1) throw badRequest('page must be at least 1')
-  if ([request.before, request.after, request.around].filter(Boolean).length > 1) {
+  if ([before, after, around].filter(Boolean).length > 1) {
     throw badRequest('Only one of before, after and around can be used')
   }
-  const channel = await accessChannel(ctx.db.read, actor, channelId)
+}
+
+/** A page of a channel that the caller has been found to see. */
+export async function pageOfChannel(
+  ctx: Deps,
+  channel: Pick<ChannelSeen, 'id' | 'last_seq' | 'changes'>,
+  request: PageRequest,
+): Promise<readonly MessageContent[]> {
+  const { page, messages_per_page: limit } = request
+  const { id: channelId } = channel
   const db = ctx.db.read
   if (page > 1 || request.after || request.around) {
     return ctx.messages.read(db, await pageOf(db, channelId, request))
@@ -88,6 +102,19 @@ async function placeOf(db: Db, channelId: string, text: string): Promise<{ first
     throw badRequest('before, after and around take a message id, a seq or an ISO 8601 time')
   const first = (await firstSeqSince(db, channelId, time)) ?? Number.MAX_SAFE_INTEGER
   return { first, last: first - 1 }
+}
+
+/** What was said last in each of some channels, and how much of each a person has not read. */
+export async function overviewOf(
+  ctx: Pick<Context, 'db' | 'messages'>,
+  userId: string,
+  channelIds: readonly string[],
+): Promise<{ newest: Map<string, MessageContent>; unread: Map<string, number> }> {
+  const messages = await ctx.messages.read(ctx.db.read, await newestRefs(ctx.db.read, channelIds))
+  return {
+    newest: new Map(messages.map((message) => [message.channelId, message])),
+    unread: await unreadCounts(ctx.db.read, userId, channelIds),
+  }
 }
 
 /** What a client needs at its start: where the person has read to, in every channel they may see. */

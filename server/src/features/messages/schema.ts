@@ -2,11 +2,15 @@ import { z } from 'zod'
 import { Attachment, MessageFile } from '#features/files/index.ts'
 import { IsoTime } from '#http/schemas.ts'
 
-const Message = z
+export const Message = z
   .object({
     message_id: z.string().meta({ format: 'uuid' }),
-    channel_id: z.string(),
-    conversation_id: z.string().nullable(),
+    channel_id: z.string().optional().meta({ description: 'Not in direct messages.' }),
+    conversation_id: z.string().nullable().meta({ description: 'Of direct messages.' }),
+    federated: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Of direct messages: whether the sender is on another server.' }),
     seq: z.int().meta({ description: 'Number of the message in its channel, from 1, without gaps.' }),
     message: z.string().meta({ example: 'Hello everyone!' }),
     raw_message: z.null(),

@@ -12,10 +12,15 @@ import { parseIsoTime } from '#lib/iso-time.ts'
 
 type Deps = Pick<
   Context,
-  'db' | 'clock' | 'config' | 'keyring' | 'settings' | 'profiles' | 'messages' | 'vault'
+  'db' | 'clock' | 'config' | 'keyring' | 'settings' | 'profiles' | 'messages' | 'vault' | 'conversations'
 >
 
 const MB = 1024 * 1024
+
+export interface MessageInput {
+  readonly message: string
+  readonly sent_at?: string | null | undefined
+}
 
 /**
  * Stores a message and announces it. What one writes, one has read.
@@ -27,18 +32,10 @@ export async function sendMessage(
   ctx: Deps,
   actor: Actor,
   channelId: string,
-  input: { message: string; sent_at?: string | null | undefined },
+  input: MessageInput,
   files: readonly StagedFile[] = [],
 ): Promise<MessageContent> {
-  if (input.sent_at && parseIsoTime(input.sent_at) === undefined) {
-    throw invalidField(['body', 'sent_at'], 'must be an ISO 8601 time', 'value_error')
-  }
-  const text = cleanText(input.message)
-  if (text.trim() === '' && files.length === 0) throw badRequest('The message is empty')
-  expectFitting(ctx, files)
-  const { max_message_length: limit } = ctx.settings.current
-  if (characterCount(text) > limit) throw badRequest(`The message is too long: at most ${limit} characters`)
-
+  const text = checkMessage(ctx, input, files)
   const now = ctx.clock()
   const draft = { id: newId(now), channelId, senderId: actor.userId, text }
   const key = ctx.keyring.current('message')
@@ -48,6 +45,8 @@ export async function sendMessage(
   const sent = await ctx.db.transact(async (tx) => {
     const { type, seq } = await accessChannelToWrite(tx, actor, channelId)
     if (type === 'voice') throw badRequest('This channel is for voice only')
+    const isDirect = type === 'dm'
+    if (isDirect) await ctx.conversations.admit(tx, channelId, { senderId: actor.userId, seq })
     insertMessage(tx, {
       id: draft.id,
       channel_id: channelId,
@@ -65,7 +64,8 @@ export async function sendMessage(
     const use = { ownerId: actor.userId, purpose: 'attachment', visibility: 'channel' } as const
     const stored =
       files.length === 0 ? [] : await storeFiles(ctx, tx, files, { ...use, channelId, messageId: draft.id })
-    const message = { ...draft, seq, sentAt: now, files: stored }
+    const message = { ...draft, isDirect, seq, sentAt: now, files: stored }
+    if (isDirect) await ctx.conversations.sent(tx, message)
     tx.publish({ type: 'message.sent', message })
     return message
   })
@@ -74,7 +74,28 @@ export async function sendMessage(
   return sent
 }
 
-function expectFitting({ settings }: Deps, files: readonly StagedFile[]): void {
+/**
+ * What may be said, made safe to store and show.
+ *
+ * @throws HttpError 400 empty or too long, 413 too large, 422
+ */
+export function checkMessage(
+  ctx: Pick<Context, 'settings'>,
+  input: MessageInput,
+  files: readonly StagedFile[] = [],
+): string {
+  if (input.sent_at && parseIsoTime(input.sent_at) === undefined) {
+    throw invalidField(['body', 'sent_at'], 'must be an ISO 8601 time', 'value_error')
+  }
+  const text = cleanText(input.message)
+  if (text.trim() === '' && files.length === 0) throw badRequest('The message is empty')
+  expectFitting(ctx, files)
+  const { max_message_length: limit } = ctx.settings.current
+  if (characterCount(text) > limit) throw badRequest(`The message is too long: at most ${limit} characters`)
+  return text
+}
+
+function expectFitting({ settings }: Pick<Context, 'settings'>, files: readonly StagedFile[]): void {
   const { max_attachments_size: limit } = settings.current
   const bytes = files.reduce((sum, { main }) => sum + main.size, 0)
   if (bytes > limit * MB) throw new HttpError(413, `All files together are too large: at most ${limit} MB`)

@@ -17,9 +17,21 @@ export async function findMessage(db: Db, channelId: string, id: string): Promis
   return row as LivingMessage | undefined
 }
 
-export async function findMessages(db: Db, ids: readonly string[]): Promise<LivingMessage[]> {
+export interface MessageInChannel extends LivingMessage {
+  channel_type: string
+}
+
+export async function findMessages(db: Db, ids: readonly string[]): Promise<MessageInChannel[]> {
   if (ids.length === 0) return []
-  return (await living(db).where('id', 'in', ids).execute()) as LivingMessage[]
+  const rows = await db
+    .selectFrom('message')
+    .innerJoin('channel', 'channel.id', 'message.channel_id')
+    .selectAll('message')
+    .select('channel.type as channel_type')
+    .where('message.id', 'in', ids)
+    .where('message.deleted_at', 'is', null)
+    .execute()
+  return rows as MessageInChannel[]
 }
 
 /** Which message, as of which edit: enough to know whether its content is at hand already. */
@@ -42,6 +54,23 @@ export function messagesBefore(
 /** Messages with numbers above `seq`, oldest first. */
 export function messagesAfter(db: Db, channelId: string, seq: number, limit: number): Promise<MessageRef[]> {
   return livingRefs(db, channelId).where('seq', '>', seq).orderBy('seq').limit(limit).execute()
+}
+
+/** The newest message of each channel that has one. */
+export async function newestRefs(db: Db, channelIds: readonly string[]): Promise<MessageRef[]> {
+  if (channelIds.length === 0) return []
+  return db
+    .selectFrom('message')
+    .select(['id', 'revision'])
+    .where('channel_id', 'in', channelIds)
+    .where('seq', '=', (eb) =>
+      eb
+        .selectFrom('message as newer')
+        .select(({ fn }) => fn.max('newer.seq').as('seq'))
+        .whereRef('newer.channel_id', '=', 'message.channel_id')
+        .where('newer.deleted_at', 'is', null),
+    )
+    .execute()
 }
 
 /** Those of `ids` that were not deleted. */

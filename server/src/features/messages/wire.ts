@@ -3,6 +3,7 @@ import type { MessageContent } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
 import { filesJson, pictureAddress } from '#features/files/index.ts'
 import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
+import { conversationIdOf } from '#lib/conversation-id.ts'
 
 // Pages and frames are what the server makes most of, so their JSON is put together from two texts that are made
 // once: one for each message, one for each author. Both are kept as long as the object they were made from.
@@ -24,8 +25,7 @@ function ownFields(message: MessageContent): string {
   if (known !== undefined) return known
   const fields = inner({
     message_id: message.id,
-    channel_id: message.channelId,
-    conversation_id: null,
+    ...placeFields(message),
     seq: message.seq,
     message: message.text,
     raw_message: null,
@@ -37,6 +37,13 @@ function ownFields(message: MessageContent): string {
   const text = `${fields},${filesJson(message.files)}`
   messageTexts.set(message, text)
   return text
+}
+
+/** Clients tell direct messages by their `conversation_id`, and that they have no `channel_id`. */
+function placeFields({ channelId, isDirect }: MessageContent): object {
+  return isDirect
+    ? { conversation_id: conversationIdOf(channelId), federated: false }
+    : { channel_id: channelId, conversation_id: null }
 }
 
 function authorFields(author: Profile): string {

@@ -1,0 +1,72 @@
+import type { Context } from '#context'
+import type { Tx } from '#db/database.ts'
+import type { MessageContent } from '#events/events.ts'
+import { forbidden, type HttpError } from '#http/errors.ts'
+import { otherOf } from './policy.ts'
+import { findRequest, isBlocked } from './people-store.ts'
+import type { RemotePeople } from './remote.ts'
+import { findKind, participantsOf, touchConversation } from './store.ts'
+
+/** How much somebody may write before the other has said that they want to read it. */
+const MAX_UNANSWERED = 5
+
+/**
+ * What a message in a conversation must pass, and what follows from it, by whatever route it comes. The channel's own
+ * rule, that only participants see it, has been applied before.
+ */
+export class Conversations {
+  readonly #clock: Context['clock']
+  #remote: RemotePeople | undefined
+
+  constructor({ clock }: Pick<Context, 'clock'>) {
+    this.#clock = clock
+  }
+
+  /** People on other servers, once there is a part that reaches them. */
+  get remote(): RemotePeople | undefined {
+    return this.#remote
+  }
+
+  /** From now on direct messages reach people on other servers. */
+  connect(remote: RemotePeople): void {
+    this.#remote = remote
+  }
+
+  /**
+   * Lets a message of `senderId` in, or not.
+   *
+   * @param seq the number that the message will have
+   * @throws HttpError 403 when one of two people has blocked the other, or the other has not answered yet
+   */
+  async admit(
+    tx: Tx,
+    channelId: string,
+    { senderId, seq }: { senderId: string; seq: number },
+  ): Promise<void> {
+    const conversation = await findKind(tx, channelId)
+    if (conversation?.pair_key) {
+      const other = otherOf(conversation.pair_key, senderId)
+      if (other !== senderId) {
+        if (await isBlocked(tx, senderId, other)) throw notAccepted()
+        if (seq > MAX_UNANSWERED && (await findRequest(tx, channelId, other))) throw unanswered()
+      }
+    }
+    touchConversation(tx, channelId, this.#clock())
+  }
+
+  /** Sees to it that participants on other servers get a message that was just stored. */
+  async sent(tx: Tx, message: MessageContent): Promise<void> {
+    if (!this.#remote) return
+    const participants = await participantsOf(tx, [message.channelId])
+    await this.#remote.deliver(tx, message, participants.get(message.channelId)!)
+  }
+}
+
+/** Says no more than that, so that nobody finds out whether they were blocked. */
+export function notAccepted(): HttpError {
+  return forbidden('This person does not take direct messages from you')
+}
+
+function unanswered(): HttpError {
+  return forbidden('This person has not answered yet: wait until they do before you write more')
+}

@@ -1,0 +1,2 @@
+export { Conversations } from './conversations.ts'
+export { dmRoutes } from './routes.ts'

@@ -1,0 +1,178 @@
+import type { Context } from '#context'
+import { RawJson, type Api } from '#http/endpoint.ts'
+import { messageAnswer } from '#http/schemas.ts'
+import { isoTime } from '#lib/clock.ts'
+import { listRequests } from './overview.ts'
+import { acceptMessagesFrom, blockPerson, unblockPerson } from './people.ts'
+import { listBlocks, readAcceptFrom } from './people-store.ts'
+import { acceptRequest, refuseRequest } from './requests.ts'
+import {
+  BlockList,
+  ConversationParams,
+  DmSettings,
+  DmSettingsAnswer,
+  PersonInput,
+  RequestList,
+} from './schema.ts'
+import { overviewJson } from './wire.ts'
+
+const tag = 'Direct messages'
+
+export function peopleRoutes(api: Api, ctx: Context): void {
+  requestRoutes(api, ctx)
+  settingRoutes(api, ctx)
+  blockRoutes(api, ctx)
+}
+
+function requestRoutes(api: Api, ctx: Context): void {
+  api.endpoint(
+    {
+      method: 'GET',
+      path: '/api/v1/dms/requests',
+      tag,
+      summary: 'List the conversations that the caller is asked to take part in',
+      description: 'The newest 100 that were not answered.',
+      access: 'user',
+      bucket: 'default',
+      answers: { 200: RequestList },
+    },
+    async ({ actor }) => {
+      const items = (await listRequests(ctx, actor)).map(({ request, overview }) => {
+        const fields = { from_user_id: request.from_id, requested_at: isoTime(request.created_at) }
+        return `${JSON.stringify(fields).slice(0, -1)},"conversation":${overviewJson(overview)}}`
+      })
+      return new RawJson(200, `{"status_code":200,"requests":[${items.join(',')}]}`)
+    },
+  )
+
+  api.endpoint(
+    {
+      method: 'POST',
+      path: '/api/v1/dms/requests/:conversation_id/accept',
+      tag,
+      summary: 'Take part in a conversation that one was asked into',
+      access: 'user',
+      bucket: 'default',
+      params: ConversationParams,
+      answers: { 200: messageAnswer(200, 'Request accepted') },
+      errors: [404],
+    },
+    async ({ actor, params }) => {
+      await acceptRequest(ctx, actor, params.conversation_id)
+      return { message: 'Request accepted' }
+    },
+  )
+
+  api.endpoint(
+    {
+      method: 'POST',
+      path: '/api/v1/dms/requests/:conversation_id/decline',
+      tag,
+      summary: 'Want no part in a conversation',
+      description: 'Whoever asked is not told. To write to them takes it back.',
+      access: 'user',
+      bucket: 'default',
+      params: ConversationParams,
+      answers: { 200: messageAnswer(200, 'Request declined') },
+      errors: [404],
+    },
+    async ({ actor, params }) => {
+      await refuseRequest(ctx, actor, params.conversation_id)
+      return { message: 'Request declined' }
+    },
+  )
+}
+
+function settingRoutes(api: Api, ctx: Context): void {
+  api.endpoint(
+    {
+      method: 'GET',
+      path: '/api/v1/dms/settings',
+      tag,
+      summary: 'From whom the caller takes new conversations',
+      access: 'user',
+      bucket: 'default',
+      answers: { 200: DmSettingsAnswer },
+    },
+    async ({ actor }) => ({ accept_from: await readAcceptFrom(ctx.db.read, actor.userId) }),
+  )
+
+  api.endpoint(
+    {
+      method: 'PUT',
+      path: '/api/v1/dms/settings',
+      tag,
+      summary: 'Say from whom one takes new conversations',
+      description: 'Conversations that one has stay.',
+      access: 'user',
+      bucket: 'default',
+      input: DmSettings,
+      answers: { 200: DmSettingsAnswer },
+    },
+    async ({ actor, input }) => {
+      await acceptMessagesFrom(ctx, actor, input.accept_from)
+      return input
+    },
+  )
+}
+
+function blockRoutes(api: Api, ctx: Context): void {
+  api.endpoint(
+    {
+      method: 'GET',
+      path: '/api/v1/dms/blocked',
+      tag,
+      summary: 'List whom the caller has blocked',
+      access: 'user',
+      bucket: 'default',
+      answers: { 200: BlockList },
+    },
+    async ({ actor }) => {
+      const rows = await listBlocks(ctx.db.read, actor.userId)
+      const blocked = rows.map(({ blocked_id: user_id, username, created_at }) => ({
+        user_id,
+        username,
+        blocked_at: isoTime(created_at),
+      }))
+      return { blocked }
+    },
+  )
+
+  api.endpoint(
+    {
+      method: 'POST',
+      path: '/api/v1/dms/block',
+      tag,
+      summary: 'Block a person',
+      description:
+        'Neither can write to the other any more. The other is not told, and sees what somebody sees who writes to ' +
+        'a person that takes no messages. In groups that both are in, both are still read.',
+      access: 'user',
+      bucket: 'default',
+      input: PersonInput,
+      answers: { 200: messageAnswer(200, "'johndoe' is blocked") },
+    },
+    async ({ actor, input }) => {
+      const { username } = await blockPerson(ctx, actor, input.peer)
+      return { message: `'${username}' is blocked` }
+    },
+  )
+
+  api.endpoint(
+    {
+      method: 'POST',
+      path: '/api/v1/dms/unblock',
+      tag,
+      summary: 'Take the block of a person back',
+      access: 'user',
+      bucket: 'default',
+      input: PersonInput,
+      answers: { 200: messageAnswer(200, "'johndoe' is not blocked any more") },
+      errors: [404],
+    },
+    async ({ actor, input }) => {
+      const { username } = await unblockPerson(ctx, actor, input.peer)
+      return { message: `'${username}' is not blocked any more` }
+    },
+  )
+}
