@@ -26,6 +26,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   sfu: ['lib'],
   http: ['lib', 'config', 'log', 'db'],
   egress: ['lib'],
+  backup: ['lib', 'config', 'keys', 'db', 'storage'],
   features: [
     'lib',
     'config',
@@ -43,6 +44,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   ],
   gateway: ['lib', 'config', 'log', 'events', 'db', 'jobs', 'http', 'features'],
   cli: [
+    'backup',
     'lib',
     'config',
     'keys',

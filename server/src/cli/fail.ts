@@ -1,8 +1,10 @@
 import { CommanderError } from 'commander'
+import { BackupError } from '#backup/envelope.ts'
 import { ConfigError } from '#config/load.ts'
 import { AlreadyRunningError } from '#db/dialect/sqlite.ts'
 import { DatabaseUnavailableError } from '#db/errors.ts'
 import { NewerDatabaseError } from '#db/migrate.ts'
+import { NotEmptyError } from '#db/transfer/load.ts'
 import { HttpError } from '#http/errors.ts'
 import { KeyError } from '#keys/master-key.ts'
 import { redactText } from '#log/redact.ts'
@@ -24,7 +26,15 @@ function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error instanceof HttpError) return error.detail
   if (error instanceof DatabaseUnavailableError) return withCause(error)
-  const expected = [ConfigError, KeyError, NewerDatabaseError, AlreadyRunningError, CommandError]
+  const expected = [
+    ConfigError,
+    KeyError,
+    NewerDatabaseError,
+    AlreadyRunningError,
+    CommandError,
+    BackupError,
+    NotEmptyError,
+  ]
   if (expected.some((kind) => error instanceof kind)) return error.message
   const { code } = error as NodeJS.ErrnoException
   // PostgreSQL refuses the user (28) or has no such database (3D).

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { version } from '#lib/version.ts'
+import { backupCommand, restoreCommand } from './backup.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { failWith } from './fail.ts'
@@ -34,6 +35,8 @@ function program(): Command {
     setupCommand(),
     userCommand(),
     configCommand(),
+    backupCommand(),
+    restoreCommand(),
     doctorCommand(),
     jobsCommand(),
     migrateCommand(),

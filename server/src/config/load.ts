@@ -36,7 +36,7 @@ export function loadConfig({ env, dataDir }: LoadOptions): LoadedConfig {
   const fromEnv = readEnv(env)
   const dataDirFromEnv = fromEnv.values.get('data_dir') as string | undefined
   const folder = resolve(dataDir ?? dataDirFromEnv ?? (settingOf('data_dir').default as string))
-  const file = join(folder, 'pufferblow.toml')
+  const file = configFile(folder)
   const fromFile = readFile(file)
 
   const problems = [...fromFile.problems, ...fromEnv.problems]
@@ -71,6 +71,11 @@ export function loadConfig({ env, dataDir }: LoadOptions): LoadedConfig {
 export function originOf(host: string, port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : isIPv6(host) ? `[${host}]` : host
   return new URL(`http://${name}:${port}`).origin
+}
+
+/** The configuration file of a data folder, whether there is one or not. */
+export function configFile(dataDir: string): string {
+  return join(dataDir, 'pufferblow.toml')
 }
 
 /** The database to open: the configured URL, or the SQLite file in the data folder. */

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { Migrator, type MigrationResultSet } from 'kysely/migration'
+import { Migrator, NO_MIGRATIONS, type MigrationResultSet } from 'kysely/migration'
 import { migrations } from './migrations/index.ts'
 import type { Tables } from './tables.ts'
 
@@ -46,6 +46,11 @@ export async function migrate(db: Kysely<Tables>, to?: string): Promise<string[]
  */
 export async function migrateDown(db: Kysely<Tables>): Promise<string[]> {
   return namesOf(await migratorFor(db).migrateDown())
+}
+
+/** Undoes every migration: what is left is an empty database. @throws NewerDatabaseError */
+export async function migrateToNothing(db: Kysely<Tables>): Promise<string[]> {
+  return namesOf(await migratorFor(db).migrateTo(NO_MIGRATIONS))
 }
 
 /** All migrations in their order, and after them those of a newer version. Changes nothing. */

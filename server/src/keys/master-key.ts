@@ -54,6 +54,40 @@ export function loadMasterKey({
   }
 }
 
+/**
+ * The master key in base64, for a backup: whoever has it can read everything.
+ *
+ * @throws {KeyError} if there is none, or not one to rely on
+ */
+export function masterKeyText({
+  dataDir,
+  fromConfig,
+}: {
+  dataDir: string
+  fromConfig?: string | undefined
+}): string {
+  const text = fromConfig ?? readKeyText(masterKeyFile(dataDir))
+  if (text === undefined) throw new KeyError('missing', `There is no master key in ${dataDir}`)
+  parseKey(text, 'The master key')
+  return text.trim()
+}
+
+/**
+ * Takes over the master key of a backup. A key that is there already must be the same.
+ *
+ * @throws {KeyError} if another key is there
+ */
+export function installMasterKey(
+  { dataDir, fromConfig }: { dataDir: string; fromConfig?: string | undefined },
+  text: string,
+): void {
+  parseKey(text, 'The master key of the backup')
+  if (fromConfig === undefined) createPrivateFile(masterKeyFile(dataDir), `${text}\n`)
+  if (masterKeyText({ dataDir, fromConfig }) !== text) {
+    throw new KeyError('mismatch', 'Another master key is there already: restore into an empty data folder')
+  }
+}
+
 function readKeyText(file: string): string | undefined {
   let handle: number
   try {

@@ -52,6 +52,11 @@ export function sealedSize(size: number): number {
   return size + TAG * chunksOf(size)
 }
 
+/** How many bytes the content of an object has that takes `size` bytes: the inverse of {@link sealedSize}. */
+export function unsealedSize(size: number): number {
+  return Math.max(0, size - TAG * Math.ceil(size / SEALED_CHUNK))
+}
+
 function chunksOf(size: number): number {
   return Math.max(1, Math.ceil(size / CHUNK))
 }
