@@ -5,12 +5,13 @@ import { parseArgs } from 'node:util'
 import { coldStart } from './cases/cold-start.ts'
 import { crowd } from './cases/crowd.ts'
 import { fanOut } from './cases/fan-out.ts'
+import { limits } from './cases/limits.ts'
 import { page } from './cases/page.ts'
 import { send } from './cases/send.ts'
 import type { Case, Measurement } from './lib/measurement.ts'
 import { passes, printTable, writeResults } from './lib/report.ts'
 
-const cases: readonly Case[] = [send, page, fanOut, crowd, coldStart]
+const cases: readonly Case[] = [send, page, fanOut, crowd, coldStart, limits]
 
 const { values: options } = parseArgs({
   options: {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Program } from './program.ts'
 
@@ -7,8 +8,11 @@ export interface Account {
   readonly token: string
 }
 
+/** Limits stay, and what they cost, but no load reaches them. */
+const BEYOND_REACH = ['max_rate_limit_requests=10000000', 'rate_limit_frames=100000']
+
 /** PufferBlow as an operator would run it, with room for a crowd that shares a few accounts. */
-export function startPufferblow(dataDir: string): Promise<Program> {
+export async function startPufferblow(dataDir: string): Promise<Program> {
   const others = Object.entries(process.env).filter(([name]) => !name.startsWith('PUFFERBLOW_'))
   const env = {
     ...Object.fromEntries(others),
@@ -19,7 +23,10 @@ export function startPufferblow(dataDir: string): Promise<Program> {
     PUFFERBLOW_ACCOUNTS_ACCESS_TOKEN_MINUTES: '1440',
     PUFFERBLOW_GATEWAY_MAX_SOCKETS_PER_USER: '1000',
   }
-  return Program.start([program, 'serve'], urlOfReadyLine, env)
+  const server = await Program.start([program, 'serve'], urlOfReadyLine, env)
+  const settings = spawnSync(process.execPath, [program, 'settings', 'set', ...BEYOND_REACH], { env })
+  if (settings.status !== 0) throw new Error(`settings could not be set: ${String(settings.stderr)}`)
+  return server
 }
 
 function urlOfReadyLine(line: string): string | undefined {

@@ -22,6 +22,7 @@ import { downloadRoutes, storageRoutes, storageTasks } from '#features/storage/i
 import { voiceRoutes, voiceTasks } from '#features/voice/index.ts'
 import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
+import { RequestLimits } from '#http/rate-limit/hooks.ts'
 import { createHttpServer } from '#http/server.ts'
 
 /** A server that listens. */
@@ -43,9 +44,7 @@ export async function startServer(
   ctx: Context,
   options: { originIsDefault: boolean },
 ): Promise<RunningServer> {
-  const app = await createHttpServer(ctx.config, ctx.log)
-  observe(app, ctx)
-  const api = declareRoutes(app, ctx)
+  const { app, api } = await declareServer(ctx)
   await serveDocumentation(app, api, ctx)
 
   await resetPresence(ctx)
@@ -94,15 +93,19 @@ export async function startServer(
 
 /** The OpenAPI document of a server that does not listen. */
 export async function describeApi(ctx: Context): Promise<Record<string, unknown>> {
-  const app = await createHttpServer(ctx.config, ctx.log)
-  const api = declareRoutes(app, ctx)
+  const { app, api } = await declareServer(ctx)
   await app.close()
   return api.openApi.document(ctx.instance.origin)
 }
 
-function declareRoutes(app: FastifyInstance, ctx: Context): Api {
+async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api: Api }> {
+  const { config, log } = ctx
+  const limits = new RequestLimits(ctx.limiter, ctx.clients)
+  const app = await createHttpServer({ config, log, limits })
+  observe(app, ctx)
   const api = new Api(app, {
     authenticate: (token) => ctx.authenticator.authenticate(token),
+    limits,
     bodyLimit: ctx.config.server.body_limit_kb * 1024,
     bodyOn204: ctx.config.compat.upstream_client,
     personalize: (json, sessionId) => ctx.fileLinks.fill(json, sessionId),
@@ -123,7 +126,7 @@ function declareRoutes(app: FastifyInstance, ctx: Context): Api {
   taskRoutes(api, ctx)
   retentionRoutes(api, ctx)
   gatewayRoutes(api)
-  return api
+  return { app, api }
 }
 
 /** What this server does in the background: for requests that are over, and by itself. */

@@ -7,7 +7,7 @@ import { migrate } from '#db/migrate.ts'
 import { migrateUnlessServed, openForCommand, openForServer, type Opened } from '#db/open.ts'
 import { Egress } from '#egress/egress.ts'
 import { Bus } from '#events/bus.ts'
-import { Passwords, Profiles } from '#features/accounts/index.ts'
+import { PasswordGuard, Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { Federation } from '#features/federation/index.ts'
 import { FileLinks, Vault } from '#features/files/index.ts'
@@ -23,6 +23,12 @@ import { loadMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
 import { newId } from '#lib/id.ts'
 import { version } from '#lib/version.ts'
+import { ClientAddresses } from '#http/client-address.ts'
+import { RateLimiter, type Warned } from '#http/rate-limit/limiter.ts'
+import { MemoryStore } from '#http/rate-limit/memory-store.ts'
+import { RedisStore } from '#http/rate-limit/redis-store.ts'
+import type { RateLimitStore } from '#http/rate-limit/store.ts'
+import { formatNetwork, networkOf } from '#lib/ip.ts'
 import type { Log } from '#log/log.ts'
 import { Media } from '#media/media.ts'
 import { Scanner } from '#media/scanner.ts'
@@ -54,6 +60,7 @@ export interface Context extends AsyncDisposable {
   readonly roles: Roles
   readonly authenticator: Authenticator
   readonly passwords: Passwords
+  readonly passwordGuard: PasswordGuard
   readonly profiles: Profiles
   readonly messages: MessageReader
   readonly recentPages: RecentPages
@@ -71,6 +78,8 @@ export interface Context extends AsyncDisposable {
   /** The media server. It runs only while somebody needs it. */
   readonly sfu: Sfu
   readonly voice: VoiceHub
+  readonly clients: ClientAddresses
+  readonly limiter: RateLimiter
 }
 
 export interface ContextOptions {
@@ -165,6 +174,18 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     sfu,
   })
   observeVoice(metrics.registry, { sfu, voice })
+  const clients = new ClientAddresses(config.server.trusted_proxies, () =>
+    log.warn(
+      'requests come by a proxy that is not trusted, so all its clients look like one: set server.trusted_proxies',
+    ),
+  )
+  const limitStore = cleanup.use(await openLimitStore(options, instance))
+  const limiter = new RateLimiter({
+    store: limitStore,
+    rules: () => settings.limits,
+    clock,
+    onWarning: (warned) => noteWarning({ log, metrics }, warned),
+  })
   const resources = cleanup.move()
   return {
     config,
@@ -179,6 +200,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     roles,
     authenticator,
     passwords,
+    passwordGuard: new PasswordGuard({ limiter, settings, passwords }),
     profiles,
     messages,
     recentPages: new RecentPages(),
@@ -194,6 +216,8 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     federation,
     sfu,
     voice,
+    clients,
+    limiter,
     [Symbol.asyncDispose]: async () => {
       await voice[Symbol.asyncDispose]()
       authenticator[Symbol.dispose]()
@@ -236,4 +260,25 @@ function openEgress(config: Config, instance: Instance): Egress {
     ownHost: () => instance.host,
   }
   return new Egress(policy, { userAgent: () => `PufferBlow/${version} (+${instance.origin})` })
+}
+
+/** Commands beside a server count nothing, and need no Redis. */
+async function openLimitStore(
+  { config, log, role }: ContextOptions,
+  { serverId }: Instance,
+): Promise<RateLimitStore> {
+  const { url } = config.redis
+  if (url === '' || role === 'command') return new MemoryStore()
+  return RedisStore.open({ url, prefix: `pufferblow:${serverId}:limit`, log })
+}
+
+/** Of the address only a part is logged, by which an operator recognises a network but not a person. */
+function noteWarning({ log, metrics }: Pick<Context, 'log' | 'metrics'>, warned: Warned): void {
+  const { scope, bucket, client, userId, warnings } = warned
+  metrics.rateLimitWarnings.inc({ scope, bucket })
+  const network = formatNetwork(networkOf(client.address, client.address.family === 4 ? 24 : 48))
+  log.warn(
+    { scope, bucket, warnings, network, ...(userId !== undefined && { user_id: userId }) },
+    'somebody goes on beyond a rate limit',
+  )
 }

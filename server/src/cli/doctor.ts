@@ -5,7 +5,7 @@ import { fail, ok, type Check } from './doctor/check.ts'
 import { checkDatabase } from './doctor/database.ts'
 import { checkDataFolder, checkMasterKey } from './doctor/files.ts'
 import { checkClock, checkDiskSpace, checkNode, checkOpenFiles } from './doctor/machine.ts'
-import { checkOrigin, checkPort } from './doctor/network.ts'
+import { checkOrigin, checkPort, checkRedis } from './doctor/network.ts'
 import { checkVoice } from './doctor/voice.ts'
 import { dataDirOf, withExamples } from './options.ts'
 import { print, printJson } from './print.ts'
@@ -47,6 +47,7 @@ async function checkConfigured(dataDir: string | undefined): Promise<Check[]> {
     await checkPort(loaded),
     checkOrigin(loaded),
     ...(await checkVoice(loaded)),
+    ...(await checkRedis(config)),
     ...(await checkDatabase(config, databaseOptionsFor(loaded))),
   ]
 }

@@ -8,6 +8,7 @@ import { jobsCommand } from './jobs.ts'
 import { migrateCommand } from './migrate.ts'
 import { openApiCommand } from './openapi.ts'
 import { serveCommand } from './serve.ts'
+import { settingsCommand } from './settings.ts'
 import { setupCommand } from './setup.ts'
 import { userCommand } from './user.ts'
 import { versionCommand } from './version.ts'
@@ -34,6 +35,7 @@ function program(): Command {
     serveCommand(),
     setupCommand(),
     userCommand(),
+    settingsCommand(),
     configCommand(),
     backupCommand(),
     restoreCommand(),

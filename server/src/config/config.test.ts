@@ -345,13 +345,15 @@ describe('showing', () => {
     PUFFERBLOW_DATABASE_URL: 'postgres://ann:hunter2@db:5432/chat?password=hunter2&sslmode=require',
     PUFFERBLOW_MASTER_KEY: 'aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnQ=',
     PUFFERBLOW_METRICS_TOKEN: 'hunter2',
+    PUFFERBLOW_REDIS_URL: 'rediss://ann:hunter2@cache:6380/1',
     PUFFERBLOW_PORT: '80',
   }
 
-  test('secrets are masked, a database URL keeps host and name', () => {
+  test('secrets are masked, the URL of a database keeps host and name', () => {
     const rows = describeConfig(load(undefined, env))
     const value = Object.fromEntries(rows.map((row) => [row.path, row.value]))
     expect(value['database.url']).toBe('"postgres://ann:***@db:5432/chat?password=***&sslmode=require"')
+    expect(value['redis.url']).toBe('"rediss://ann:***@cache:6380/1"')
     expect([value['metrics.token'], value.master_key]).toEqual(['"***"', '"***"'])
     expect(JSON.stringify(rows)).not.toMatch(/hunter2|aHVudGVy/)
   })

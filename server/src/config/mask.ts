@@ -4,11 +4,12 @@ const MASK = '***'
 
 /**
  * The value as it may be shown. What is not secret, or has nothing to hide (an SQLite path, an empty token), comes
- * back unchanged. A database URL keeps everything but its password.
+ * back unchanged. The URL of a database keeps everything but its password.
  */
 export function maskValue(path: SettingPath, value: unknown): unknown {
   if (!settingOf(path).secret || value === undefined || value === '') return value
-  if (path === 'database.url' && typeof value === 'string') return maskDatabaseUrl(value)
+  const isUrl = path === 'database.url' || path === 'redis.url'
+  if (isUrl && typeof value === 'string') return maskDatabaseUrl(value)
   return MASK
 }
 
@@ -19,7 +20,7 @@ export function carriesSecret(path: SettingPath, value: unknown): boolean {
 
 /** Replaces the password of a database URL, be it before the host or among the parameters. */
 export function maskDatabaseUrl(url: string): string {
-  if (url.startsWith('sqlite:')) return url
+  if (/^(sqlite|unix):/.test(url)) return url
   if (!URL.canParse(url)) return MASK
   const parsed = new URL(url)
   const parameters = [...parsed.searchParams.keys()].filter((name) => /pass/i.test(name))

@@ -16,9 +16,6 @@ export const CloseCode = {
 
 /** How long a peer gets to answer a close before its socket is torn down. */
 const CLOSE_MS = 2_000
-/** Frames that a client may send in ten seconds. */
-const INCOMING_LIMIT = 200
-const INCOMING_WINDOW_MS = 10_000
 
 export interface ConnectionOptions {
   readonly socket: WebSocket
@@ -44,8 +41,6 @@ export class Connection {
   #heldBytes = 0
   #closing = false
   #alive = true
-  #incoming = 0
-  #windowStart = 0
 
   constructor(options: ConnectionOptions) {
     this.socket = options.socket
@@ -120,15 +115,6 @@ export class Connection {
     this.#alive = false
     if (!this.#closing) this.#stream.write(pingFrame)
     return true
-  }
-
-  /** Counts a frame from the client. @returns false when there are too many */
-  admit(now: number): boolean {
-    if (now - this.#windowStart > INCOMING_WINDOW_MS) {
-      this.#windowStart = now
-      this.#incoming = 0
-    }
-    return ++this.#incoming <= INCOMING_LIMIT
   }
 
   close(code: number, reason: string): void {

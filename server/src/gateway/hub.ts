@@ -130,7 +130,7 @@ export class Hub implements AsyncDisposable {
     const incoming = new Incoming(this.#ctx, connection, viewer)
     const admits = (): boolean => {
       if (!connection.isOpen) return false
-      if (connection.admit(this.#ctx.clock())) return true
+      if (this.#ctx.limiter.admitsFrame(connection.userId)) return true
       this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.policy) })
       connection.close(CloseCode.policy, 'too many frames')
       return false

@@ -5,7 +5,9 @@ import type { Context } from '#context'
 import { accessChannel } from '#features/channels/index.ts'
 import { SIGNALLING_PATH, signallingAcceptor } from '#features/voice/index.ts'
 import { asUnavailable, DatabaseUnavailableError } from '#db/errors.ts'
-import { HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
+import { errorBody, HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
+import { HandshakeLimits } from '#http/rate-limit/handshake.ts'
+import type { LimitHeaders } from '#http/rate-limit/headers.ts'
 import { tokenOf } from '#http/token.ts'
 import { channelIdOf } from '#lib/conversation-id.ts'
 import { logMark, parseCursor } from './cursor.ts'
@@ -36,8 +38,16 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
   const acceptSignalling = signallingAcceptor(ctx)
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy())
-    if (URL.parse(request.url ?? '', 'http://localhost')?.pathname === SIGNALLING_PATH)
-      return acceptSignalling(request, stream, head)
+    const limits = new HandshakeLimits(ctx.limiter, ctx.clients.of(request), 'messages')
+    if (URL.parse(request.url ?? '', 'http://localhost')?.pathname === SIGNALLING_PATH) {
+      // Whose it is stands in a token of its own, which is looked at after the upgrade.
+      return void Promise.try(() => limits.admit())
+        .then(() => limits.count(undefined))
+        .then(
+          () => acceptSignalling(request, stream, head),
+          async (error: unknown) => refuse(ctx, stream, await limits.settle(error)),
+        )
+    }
     let answered = false
     const upgrade = (): { socket: WebSocket; stream: Duplex } | undefined => {
       let opened: { socket: WebSocket; stream: Duplex } | undefined
@@ -48,17 +58,22 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
       })
       return opened
     }
-    admission(ctx, request)
+    admission(ctx, request, limits)
       .then((admitted) => hub.open(admitted, upgrade))
-      .catch((error: unknown) => {
-        if (!answered) return refuse(ctx, stream, error)
+      .catch(async (error: unknown) => {
+        if (!answered) return refuse(ctx, stream, await limits.settle(error))
         ctx.log.error({ err: error }, 'a socket could not be opened')
         stream.destroy()
       })
   })
 }
 
-async function admission(ctx: Context, request: IncomingMessage): Promise<Admission> {
+async function admission(
+  ctx: Context,
+  request: IncomingMessage,
+  limits: HandshakeLimits,
+): Promise<Admission> {
+  limits.admit()
   const url = URL.parse(request.url ?? '', 'http://localhost')
   const target = url ? targetOf(url.pathname) : undefined
   if (!url || !target) throw notFound('Socket')
@@ -66,6 +81,7 @@ async function admission(ctx: Context, request: IncomingMessage): Promise<Admiss
   const token = tokenOf(undefined, { auth_token: url.searchParams.get('auth_token') }, request.headers)
   if (token === undefined) throw unauthorized()
   const actor = await ctx.authenticator.authenticate(token)
+  await limits.count(actor.userId)
   const { channelId } = target
   if (channelId !== undefined) await accessChannel(ctx.db.read, actor, channelId)
   return { actor, channelId, resume: resumeOf(ctx, url.searchParams.get('resume')) }
@@ -84,27 +100,35 @@ function resumeOf({ instance }: Pick<Context, 'instance'>, text: string | null):
   return parseCursor(logMark(instance.serverId), text) ?? new Map([[-1, 0]])
 }
 
-function refuse(ctx: Context, stream: Duplex, thrown: unknown): void {
-  const error = asUnavailable(thrown)
-  const { status, detail, retryAfter } =
-    error instanceof HttpError
-      ? { status: error.status, detail: error.detail, retryAfter: error.retryAfterSeconds }
-      : error instanceof DatabaseUnavailableError
-        ? { status: 503, detail: error.message, retryAfter: error.retryAfterSeconds }
-        : { status: 500, detail: 'Internal server error', retryAfter: undefined }
-  if (status >= 500) ctx.log.error({ err: error }, 'a socket was refused')
-  const body = JSON.stringify({ detail })
-  const head = [
-    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}`,
-    'Content-Type: application/json; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Access-Control-Allow-Origin: *',
-    'Cache-Control: no-store',
-    'Connection: close',
-    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
-    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
-  ]
-  stream.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+function refuse(
+  ctx: Context,
+  stream: Duplex,
+  { error: thrown, headers }: { error: unknown; headers: LimitHeaders },
+): void {
+  const error = asHttpError(asUnavailable(thrown))
+  const { status, retryAfterSeconds } = error
+  if (status >= 500) ctx.log.error({ err: error.cause ?? error }, 'a socket was refused')
+  const body = JSON.stringify(errorBody(error))
+  const all = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(Buffer.byteLength(body)),
+    'access-control-allow-origin': '*',
+    'cache-control': 'no-store',
+    connection: 'close',
+    ...headers,
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
+  }
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
+  const line = `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}`
+  stream.end(`${[line, ...head].join('\r\n')}\r\n\r\n${body}`)
+}
+
+function asHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error
+  if (error instanceof DatabaseUnavailableError)
+    return unavailable(error.message, error.retryAfterSeconds, error)
+  return new HttpError(500, 'Internal server error', { cause: error })
 }
 
 const REASONS: Readonly<Record<number, string>> = {

@@ -4,6 +4,7 @@ import { demand, type Access, type Actor, type Authenticate, type Bucket } from 
 import { badRequest, invalidField, unauthorized } from './errors.ts'
 import { parseInput } from './input.ts'
 import { OpenApi } from './openapi.ts'
+import type { RequestLimits } from './rate-limit/hooks.ts'
 import { tokenOf } from './token.ts'
 import { FormReader, type IncomingFile } from './upload.ts'
 
@@ -121,15 +122,23 @@ export class Api {
   readonly #bodyOn204: boolean
   readonly #personalize: Personalize
   readonly #forms = new FormReader()
+  readonly #limits: RequestLimits
   readonly openApi: OpenApi
 
   /** @param options.bodyOn204 the upstream client's form: what should be 204 is 200 with a body */
   constructor(
     app: FastifyInstance,
-    options: { authenticate: Authenticate; bodyLimit: number; bodyOn204: boolean; personalize: Personalize },
+    options: {
+      authenticate: Authenticate
+      limits: RequestLimits
+      bodyLimit: number
+      bodyOn204: boolean
+      personalize: Personalize
+    },
   ) {
     this.#app = app
     this.#authenticate = options.authenticate
+    this.#limits = options.limits
     this.#bodyLimit = options.bodyLimit
     this.#bodyOn204 = options.bodyOn204
     this.#personalize = options.personalize
@@ -159,7 +168,7 @@ export class Api {
           : { fields: bodyOf(request), files: [] }
         try {
           const query = request.query as Record<string, unknown>
-          const actor = await this.#actorOf(endpoint.access, request, body, query)
+          const actor = await this.#actorOf(endpoint.access, { request, reply }, body, query)
           const params = endpoint.params
             ? parseInput(endpoint.params, request.params as Record<string, unknown>, () => 'path')
             : {}
@@ -188,12 +197,13 @@ export class Api {
     this.#app.route({
       method: ['GET', 'HEAD'],
       url: endpoint.path,
-      config: { access: 'public', bucket: endpoint.bucket },
+      config: { access: 'public', bucket: endpoint.bucket, countsByAccount: true },
       handler: async (request, reply) => {
         const query = request.query as Record<string, unknown>
         const token = tokenOf(undefined, query, request.headers)
         const actor = token === undefined ? undefined : await this.#authenticate(token)
         request.actor = actor
+        await this.#limits.count(request, reply)
         const { '*': rest, ...named } = request.params as Record<string, unknown>
         const given = endpoint.rest === undefined ? named : { ...named, [endpoint.rest]: rest }
         const params = parseInput(endpoint.params, given, () => 'path')
@@ -218,7 +228,7 @@ export class Api {
       limit: uploads.limit(),
       isKnown: async (fields) => {
         if (actor || tokenOf(fields, query, request.headers) === undefined) return actor !== undefined
-        actor = await this.#actorOf(access, request, fields, query)
+        actor = await this.#actorOf(access, { request, reply }, fields, query)
         return true
       },
       take: (file, fields) => {
@@ -227,7 +237,7 @@ export class Api {
       },
     })
     if (!actor) return form
-    const final = await this.#actorOf(access, request, form.fields, query)
+    const final = await this.#actorOf(access, { request, reply }, form.fields, query)
     if (final?.sessionId === actor.sessionId) return form
     for (const file of form.files) await file[Symbol.asyncDispose]()
     throw badRequest('The request carries different tokens')
@@ -235,7 +245,7 @@ export class Api {
 
   async #actorOf(
     access: Access,
-    request: FastifyRequest,
+    { request, reply }: { request: FastifyRequest; reply: FastifyReply },
     body: unknown,
     query: unknown,
   ): Promise<Actor | undefined> {
@@ -244,6 +254,7 @@ export class Api {
     if (token === undefined) throw unauthorized()
     const actor = await this.#authenticate(token)
     request.actor = actor
+    await this.#limits.count(request, reply)
     if (access !== 'user') demand(actor, access)
     return actor
   }

@@ -2,25 +2,29 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { asUnavailable, DatabaseUnavailableError } from '#db/errors.ts'
 import type { Log } from '#log/log.ts'
 import { redactText } from '#log/redact.ts'
-import { HttpError } from './errors.ts'
+import { errorBody, HttpError } from './errors.ts'
+import type { RequestLimits } from './rate-limit/hooks.ts'
 
-/** Installs the one place that turns whatever was thrown into the documented shape. */
-export function answerErrors(app: FastifyInstance, log: Log): void {
+/**
+ * Installs the one place that turns whatever was thrown into the documented shape. What went wrong before it was known
+ * who asks counts on the limits of the address.
+ */
+export function answerErrors(app: FastifyInstance, log: Log, limits: RequestLimits): void {
   const known: { method: string; pattern: RegExp }[] = []
   app.addHook('onRoute', ({ method, url }) => {
     const pattern = new RegExp(`^${url.replace(/:\w+/g, '[^/]+').replace(/\*/g, '.*').replace(/\/$/, '')}/?$`)
     for (const one of [method].flat()) known.push({ method: one, pattern })
   })
 
-  app.setErrorHandler((thrown, request, reply) => {
-    const error = asHttpError(thrown)
+  app.setErrorHandler(async (thrown, request, reply) => {
+    const error = await limits.count(request, reply).then(() => asHttpError(thrown), asHttpError)
     if (error.status >= 500) {
       log.error(
         { request_id: request.id, route: request.routeOptions.url, err: error.cause ?? error },
         'request failed',
       )
     }
-    send(request, reply, error)
+    return send(request, reply, error)
   })
 
   app.setNotFoundHandler((request, reply) => {
@@ -33,17 +37,14 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
 }
 
 /** Answers a request whose address the router cannot take apart. It has passed no hook. */
-export function answerUnroutable(
-  error: { code: string },
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  const tooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
-  send(
-    request,
-    reply,
-    tooLong ? new HttpError(404, 'Not Found') : new HttpError(400, 'The address is malformed'),
-  )
+export async function answerUnroutable(
+  { code }: { code: string },
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+  limits: RequestLimits,
+): Promise<void> {
+  const tooLong = code === 'FST_ERR_MAX_PARAM_LENGTH'
+  const error = tooLong ? new HttpError(404, 'Not Found') : new HttpError(400, 'The address is malformed')
+  send(request, reply, await limits.countUnroutable(request, reply).then(() => error, asHttpError))
 }
 
 function asHttpError(thrown: unknown): HttpError {
@@ -67,19 +68,13 @@ const frameworkDetails: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body does not have the length that its header says',
 }
 
-function send(request: FastifyRequest, reply: FastifyReply, error: HttpError): void {
+function send(request: FastifyRequest, reply: FastifyReply, error: HttpError): FastifyReply {
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds))
-  reply
+  return reply
     .code(error.status)
     .header('content-type', 'application/json; charset=utf-8')
-    .send(
-      JSON.stringify({
-        detail: error.detail,
-        ...(error.problems && { errors: error.problems }),
-        ...debugOf(request, reply, error),
-      }),
-    )
+    .send(JSON.stringify({ ...errorBody(error), ...debugOf(request, reply, error) }))
 }
 
 /** `?debug=1`: request id and time for anybody; the cause, without secrets, for the owner of the server only. */

@@ -65,9 +65,26 @@ export function invalid(problems: readonly FieldProblem[]): HttpError {
   return new HttpError(422, detail, { problems })
 }
 
+/** 429: too much, or too often; nothing was done. */
+export function tooManyRequests(detail: string, retryAfterSeconds: number): HttpError {
+  return new HttpError(429, detail, { retryAfterSeconds })
+}
+
 /** 503: not now; nothing was changed. */
 export function unavailable(detail: string, retryAfterSeconds: number, cause?: unknown): HttpError {
   return new HttpError(503, detail, { retryAfterSeconds, cause })
+}
+
+/**
+ * What the body of an error answer says, beside `debug`. Refusals for a limit say it twice: known clients of the API
+ * read `message`.
+ */
+export function errorBody({ status, detail, problems, retryAfterSeconds }: HttpError): object {
+  return {
+    detail,
+    ...(problems && { errors: problems }),
+    ...(status === 429 && { message: detail, retry_after_seconds: retryAfterSeconds }),
+  }
 }
 
 function shorten(id: string): string {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { version } from '#lib/version.ts'
 import type { Download, Endpoint } from './endpoint.ts'
-import { ErrorAnswer, ValidationAnswer } from './schemas.ts'
+import { ErrorAnswer, RateLimitAnswer, ValidationAnswer } from './schemas.ts'
 
 type AnyEndpoint = Endpoint<z.ZodObject, z.ZodObject, Readonly<Record<number, z.ZodType>>>
 const FORM = 'multipart/form-data'
@@ -24,6 +24,7 @@ const REASONS: Readonly<Record<number, string>> = {
   415: 'Neither JSON nor a form',
   416: 'The range is outside of it',
   422: 'A field is missing or malformed',
+  429: 'Too many requests; nothing was done',
   500: 'The server failed',
   503: 'Not now; nothing was changed',
   507: 'There is no room for it',
@@ -86,7 +87,8 @@ export class OpenApi {
         description:
           'Self-hosted community chat. Tokens may be sent as `Authorization: Bearer`, as the query parameter ' +
           '`auth_token`, or as the field `auth_token` of a JSON body or form. Errors are `{"detail": "…"}`; ' +
-          '`?debug=1` adds the request id and timings. Sockets are described in docs/sockets.md.',
+          '`?debug=1` adds the request id and timings. Every answer has `X-RateLimit-Limit`, `-Remaining`, ' +
+          '`-Reset` and `Retry-After`. Sockets are described in docs/sockets.md.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: origin }],
@@ -177,6 +179,7 @@ export class OpenApi {
       responses[status] = this.#response(status, ErrorAnswer)
     }
     responses['422'] = this.#response(422, ValidationAnswer)
+    responses['429'] = this.#response(429, RateLimitAnswer)
     return responses
   }
 

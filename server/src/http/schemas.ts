@@ -7,6 +7,18 @@ export const ErrorAnswer = z
   })
   .meta({ id: 'Error', example: { detail: 'Channel not found' } })
 
+export const RateLimitAnswer = z
+  .object({
+    detail: z.string(),
+    message: z.string().meta({ description: 'The same as `detail`.' }),
+    retry_after_seconds: z.int().meta({ description: 'When to come back; `Retry-After` says the same.' }),
+    debug: z.looseObject({}).optional(),
+  })
+  .meta({
+    id: 'RateLimited',
+    example: { detail: 'Too many requests', message: 'Too many requests', retry_after_seconds: 60 },
+  })
+
 export const ValidationAnswer = z
   .object({
     detail: z.string(),

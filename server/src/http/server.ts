@@ -14,11 +14,14 @@ import type { Config } from '#config/schema.ts'
 import type { Access, Actor, Bucket } from './access.ts'
 import { answerErrors, answerUnroutable } from './error-answer.ts'
 import { badRequest } from './errors.ts'
+import type { RequestLimits } from './rate-limit/hooks.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
     bucket?: Bucket
+    /** A public route that is used with tokens too: it counts by account if there is one. */
+    countsByAccount?: true
   }
   interface FastifyRequest {
     /** Whoever's token came with the request, once it was checked. */
@@ -33,20 +36,29 @@ const EXPOSED = [
   'X-RateLimit-Limit',
   'X-RateLimit-Remaining',
   'X-RateLimit-Reset',
+  'RateLimit',
+  'RateLimit-Policy',
 ]
 
 /**
  * The HTTP server without routes: body parsers, CORS, request ids, security headers, error answers. Answers
  * that depend on who asks are never stored by caches on the way.
  */
-export async function createHttpServer(config: Config, log: Log): Promise<FastifyInstance> {
+export async function createHttpServer({
+  config,
+  log,
+  limits,
+}: {
+  config: Config
+  log: Log
+  limits: RequestLimits
+}): Promise<FastifyInstance> {
   const anyOrigin = config.server.cors_origins.includes('*')
   const app = Fastify({
     bodyLimit: config.server.body_limit_kb * 1024,
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 500 },
-    trustProxy: config.server.trusted_proxies.length > 0 ? [...config.server.trusted_proxies] : false,
     logger: false,
     requestTimeout: 60_000,
     keepAliveTimeout: 72_000,
@@ -55,7 +67,7 @@ export async function createHttpServer(config: Config, log: Log): Promise<Fastif
     frameworkErrors: (error, request, reply) => {
       addCommonHeaders(request, reply)
       if (anyOrigin) reply.header('access-control-allow-origin', '*')
-      answerUnroutable(error, request, reply)
+      void answerUnroutable(error, { request, reply }, limits)
     },
   })
   app.decorateRequest('actor', undefined)
@@ -65,6 +77,7 @@ export async function createHttpServer(config: Config, log: Log): Promise<Fastif
     addCommonHeaders(request, reply)
     next()
   })
+  limits.recognize(app)
   await app.register(cors, {
     origin: anyOrigin ? '*' : [...config.server.cors_origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
@@ -73,12 +86,13 @@ export async function createHttpServer(config: Config, log: Log): Promise<Fastif
     maxAge: 86_400,
     strictPreflight: false,
   })
+  limits.guard(app)
   demandDeclarations(app)
   addRequestLog(app, log)
   addBodyParsers(app)
   await app.register(formbody, { bodyLimit: config.server.body_limit_kb * 1024 })
   await app.register(multipart)
-  answerErrors(app, log)
+  answerErrors(app, log, limits)
   return app
 }
 

@@ -327,7 +327,47 @@ describe('user', () => {
   })
 })
 
+describe('settings', () => {
+  test('lists, changes and resets what owners set, and refuses what is not allowed', async () => {
+    const folder = preparedFolder()
+    const settings = (...args: string[]): Promise<Ended> => inProcess(folder, ['settings', ...args])
+    const changed = await settings('set', 'max_rate_limit_requests=12000', 'server_name=Chess club')
+    expect(changed).toMatchObject({
+      code: 0,
+      stdout: 'max_rate_limit_requests is now 12000\nserver_name is now "Chess club"\n',
+    })
+    const listed = await settings('list', '--json')
+    expect(listed.json()).toMatchObject({ max_rate_limit_requests: 12_000, server_name: 'Chess club' })
+    expect((await settings('list')).stdout).toMatch(/^max_rate_limit_requests +12000 +default: 6000$/m)
+    expect(await settings('reset', 'max_rate_limit_requests')).toMatchObject({ code: 0 })
+    expect((await settings('list', '--json')).json()).toMatchObject({ max_rate_limit_requests: 6000 })
+    for (const [args, reason] of [
+      [['set', 'max_rate_limit_requests=0'], /max_rate_limit_requests: .*>=5/],
+      [['set', 'max_rate_limit_requests=many'], /max_rate_limit_requests: .*number/],
+      [['set', 'server_name=x', 'no_such=1'], /no_such: there is no such setting/],
+      [['set', '__proto__=1'], /there is no such setting/],
+      [['set', 'server_name'], /not of the form name=value/],
+      [['reset', 'no_such'], /there is no setting no_such/],
+    ] as const) {
+      const refused = await settings(...args)
+      expect(refused.code).toBe(1)
+      expect(refused.stderr).toMatch(reason)
+    }
+    expect((await settings('list', '--json')).json()).toMatchObject({ server_name: 'Chess club' })
+  })
+})
+
 describe.concurrent('beside a running server', () => {
+  test('a changed setting acts at once', async () => {
+    await using place = await newPlace()
+    await using server = await startServer({ place })
+    const { code } = await pufferblow(place.dataDir, ['settings', 'set', 'max_rate_limit_requests=7'])
+    expect(code).toBe(0)
+    const limit = async (): Promise<string | null> =>
+      (await request(server, 'GET', '/api/v1/info')).headers.get('x-ratelimit-limit')
+    await expect.poll(limit).toBe('7')
+  })
+
   test('a changed role acts at once: on requests, and on sockets that may not see their channel any more', async () => {
     await using beside = await served()
     const [olga, anna] = await beside.server.people('olga', 'anna')
@@ -519,6 +559,16 @@ describe('doctor', () => {
     const lines = await inProcess(dataDir, ['doctor'], { env })
     expect(lines.code).toBe(1)
     expect(lines.stdout).toMatch(/^fail {2}port: .*\n {6}→ /m)
+  })
+
+  test('finds a Redis that does not answer, which is no failure', async () => {
+    const env = { PUFFERBLOW_PORT: '0', PUFFERBLOW_REDIS_URL: 'unix:/nowhere/redis.sock' }
+    const doctor = await inProcess(preparedFolder(), ['doctor', '--json'], { env })
+    expect(doctor.code).toBe(0)
+    expect(checkOf(doctor, 'redis')).toMatchObject({
+      status: 'warn',
+      found: expect.stringContaining('ENOENT'),
+    })
   })
 
   test('finds a damaged database, a lost key and a broken configuration', async () => {

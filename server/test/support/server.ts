@@ -6,6 +6,7 @@ import { expect, inject } from 'vitest'
 import { startServer as listen, type RunningServer } from '#app'
 import { loadConfig } from '#config/load.ts'
 import { createContext, type Context } from '#context'
+import { changeSettings, type ServerSettings } from '#features/instance/index.ts'
 import { createLog } from '#log/log.ts'
 import { Person } from './person.ts'
 import { Secrets } from './secrets.ts'
@@ -17,6 +18,8 @@ export interface TestServerOptions {
   readonly clock?: { offset: number }
   /** Called before the server listens: to add tasks and handlers. */
   readonly prepare?: (ctx: Context) => void
+  /** What its owner has set. */
+  readonly settings?: Partial<ServerSettings>
   /** A place that a server before this one left; without it a new one is made. */
   readonly place?: Place
 }
@@ -119,6 +122,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     clock: () => Date.now() + clock.offset,
   })
   options.prepare?.(ctx)
+  if (options.settings) await changeSettings(ctx, options.settings)
   const running = await listen(ctx, { originIsDefault: sources['server.public_origin'] === 'default' })
   return new TestServer({ ctx, running, secrets, logLines, clock, ...(!options.place && { place }) })
 }

@@ -18,11 +18,13 @@ const WAIT_MS = 8_000
 export class RefusedError extends Error {
   readonly status: number
   readonly body: string
+  readonly headers: Readonly<Record<string, unknown>>
 
-  constructor(status: number, body: string) {
+  constructor(status: number, body: string, headers: Readonly<Record<string, unknown>>) {
     super(`refused with ${status}: ${body}`)
     this.status = status
     this.body = body
+    this.headers = headers
   }
 }
 
@@ -62,7 +64,7 @@ export class TestSocket implements Disposable {
       socket.once('unexpected-response', (_request, response) => {
         let body = ''
         response.on('data', (chunk) => (body += String(chunk)))
-        response.on('end', () => reject(new RefusedError(response.statusCode ?? 0, body)))
+        response.on('end', () => reject(new RefusedError(response.statusCode ?? 0, body, response.headers)))
       })
       socket.once('error', reject)
     })

@@ -1,7 +1,8 @@
 import { BlockList, createServer, isIP } from 'node:net'
 import { originOf, type LoadedConfig } from '#config/load.ts'
 import { isListening } from '#events/bridge.ts'
-import { fail, ok, warn, type Check } from './check.ts'
+import { redisVersion } from '#http/rate-limit/redis-client.ts'
+import { fail, ok, reasonOf, warn, type Check } from './check.ts'
 
 /** Addresses that mean this machine or a network of its owner. */
 const own = new BlockList()
@@ -109,6 +110,17 @@ export function checkOrigin({ config, sources }: LoadedConfig): Check {
     )
   }
   return ok(name, origin)
+}
+
+/** Whether Redis answers, if there is one. The server does without while it is away. */
+export async function checkRedis({ redis }: LoadedConfig['config']): Promise<Check[]> {
+  if (redis.url === '') return []
+  try {
+    return [ok('redis', `answers, version ${await redisVersion(redis.url)}`)]
+  } catch (error) {
+    const found = `it does not answer: ${reasonOf(error)}`
+    return [warn('redis', found, 'start it or correct redis.url; meanwhile limits are counted in memory')]
+  }
 }
 
 /** Whether a host is for this machine or network, not for the world. */

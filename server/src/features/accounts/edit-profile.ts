@@ -13,7 +13,7 @@ import { usernameForms } from './username.ts'
 
 const MAX_ABOUT = 4000
 
-type Deps = Pick<Context, 'db' | 'clock' | 'passwords'>
+type Deps = Pick<Context, 'db' | 'clock' | 'passwords' | 'passwordGuard'>
 
 export interface ProfileEdit {
   new_username?: string | null | undefined
@@ -78,7 +78,7 @@ async function changePassword(
 ): Promise<void> {
   const wrong = unauthorized('The old password is wrong')
   const user = await findUser(ctx.db.read, actor.userId)
-  if (!user || !(await ctx.passwords.verify(user.password_hash, oldPassword))) throw wrong
+  if (!user || !(await ctx.passwordGuard.confirm(user.id, user.password_hash, oldPassword))) throw wrong
   const passwordHash = await ctx.passwords.hash(newPassword, 'new_password')
   await ctx.db.transact(async (tx) => {
     const checked = { id: user.id, passwordHash: user.password_hash }

@@ -18,7 +18,7 @@ import {
   ProfileInput,
   UserList,
 } from './schema.ts'
-import { resetTokens, signIn } from './sign-in.ts'
+import { resetTokens, signIn, type Visit } from './sign-in.ts'
 import { signUp } from './sign-up.ts'
 import { findUser, listUsers } from './store.ts'
 import { userToWire } from './wire.ts'
@@ -51,7 +51,7 @@ function signingRoutes(api: Api, ctx: Context): void {
     input: z.output<typeof Credentials>
     request: FastifyRequest
   }) => {
-    const session = await signIn(ctx, input, deviceOf(request))
+    const session = await signIn(ctx, input, visitOf(request))
     return { message: SIGNED_IN, ...(await tokensOf(ctx, session)) }
   }
   const viaQuery = 'Proxies log queries: prefer the POST form, which keeps the password out of the URL.'
@@ -74,7 +74,7 @@ function signingRoutes(api: Api, ctx: Context): void {
       errors: [403, 409],
     },
     async ({ input, request }) => {
-      const session = await signUp(ctx, input, deviceOf(request))
+      const session = await signUp(ctx, input, visitOf(request))
       return { message: SIGNED_UP, ...(await tokensOf(ctx, session)) }
     },
   )
@@ -93,7 +93,7 @@ function signingRoutes(api: Api, ctx: Context): void {
       errors: [404],
     },
     async ({ actor, input, request }) => {
-      const session = await resetTokens(ctx, actor, input.password, deviceOf(request))
+      const session = await resetTokens(ctx, actor, input.password, visitOf(request))
       return { message: RESET, ...(await tokensOf(ctx, session)) }
     },
   )
@@ -173,7 +173,6 @@ function directoryRoutes(api: Api, ctx: Context): void {
   )
 }
 
-/** What the person will recognise their session by. */
-function deviceOf(request: FastifyRequest): string {
-  return cleanLine(request.headers['user-agent'] ?? '').slice(0, 200) || 'unknown'
+function visitOf({ client, headers }: FastifyRequest): Visit {
+  return { client, device: cleanLine(headers['user-agent'] ?? '').slice(0, 200) || 'unknown' }
 }

@@ -1,25 +1,34 @@
 import type { Context } from '#context'
 import { endSessions, openSession, type OpenedSession } from '#features/auth/index.ts'
 import type { Actor } from '#http/access.ts'
+import type { Client } from '#http/client-address.ts'
 import { notFound, unauthorized } from '#http/errors.ts'
 import { findUser, findUserByName, updateUserWithPassword } from './store.ts'
 import { foldCase } from './username.ts'
 
-type Deps = Pick<Context, 'db' | 'clock' | 'config' | 'keyring' | 'instance' | 'passwords'>
+type Deps = Pick<Context, 'db' | 'clock' | 'config' | 'keyring' | 'instance' | 'passwordGuard'>
+
+/** From where somebody calls. */
+export interface Visit {
+  readonly client: Client
+  /** What the person will recognise their session by. */
+  readonly device: string
+}
 
 /**
  * Opens a session for whoever knows the password.
  *
- * @throws HttpError 401, the same and after the same work for a wrong password and an unknown name
+ * @throws HttpError 401, the same and after the same work for a wrong password and an unknown name; 429 after too many
  */
 export async function signIn(
   ctx: Deps,
   input: { username: string; password: string },
-  device: string,
+  { client, device }: Visit,
 ): Promise<OpenedSession> {
   const wrong = unauthorized('The username or the password is wrong')
-  const user = await findUserByName(ctx.db.read, foldCase(input.username.toWellFormed().replaceAll('\0', '')))
-  const matches = await ctx.passwords.verify(user?.password_hash, input.password)
+  const nameKey = foldCase(input.username.toWellFormed().replaceAll('\0', ''))
+  const user = await findUserByName(ctx.db.read, nameKey)
+  const matches = await ctx.passwordGuard.signIn({ nameKey, client }, user?.password_hash, input.password)
   if (!user || !matches) throw wrong
   return ctx.db.transact(async (tx) => {
     // The password may have been changed while it was checked.
@@ -32,17 +41,17 @@ export async function signIn(
 /**
  * Ends every session of the caller, this one included, and opens a new one.
  *
- * @throws HttpError 404 when the password is wrong, which is what clients know it by
+ * @throws HttpError 404 when the password is wrong, which is what clients know it by; 429 when it was wrong too often
  */
 export async function resetTokens(
   ctx: Deps,
   actor: Actor,
   password: string,
-  device: string,
+  { device }: Visit,
 ): Promise<OpenedSession> {
   const wrong = notFound('An account with this password')
   const user = await findUser(ctx.db.read, actor.userId)
-  if (!user || !(await ctx.passwords.verify(user.password_hash, password))) throw wrong
+  if (!user || !(await ctx.passwordGuard.confirm(user.id, user.password_hash, password))) throw wrong
   return ctx.db.transact(async (tx) => {
     const checked = { id: user.id, passwordHash: user.password_hash }
     if (!(await updateUserWithPassword(tx, checked, { last_seen_at: ctx.clock() }))) throw wrong

@@ -6,6 +6,7 @@ import { claimOwnership } from '#features/instance/index.ts'
 import { grantRole } from '#features/roles/index.ts'
 import { conflict, forbidden } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
+import type { Visit } from './sign-in.ts'
 import { findUserByName, insertUser } from './store.ts'
 import { usernameForms, type UsernameForms } from './username.ts'
 
@@ -19,7 +20,7 @@ type Deps = Pick<Context, 'db' | 'clock' | 'config' | 'keyring' | 'instance' | '
 export async function signUp(
   ctx: Deps,
   input: { username: string; password: string },
-  device: string,
+  { device }: Visit,
 ): Promise<OpenedSession> {
   if (ctx.config.accounts.registration === 'closed') throw forbidden('Registration is closed on this server')
   const name = await usernameForms(input.username, 'username')

@@ -1,9 +1,11 @@
+export { changeSettings, isSettingName, parseSetting } from './change-settings.ts'
 export { Metrics } from './metrics.ts'
 export { renameServer, serverNameOf } from './rename.ts'
 export { instanceRoutes } from './routes.ts'
 export {
   claimOwnership,
   createServerId,
+  defaultSettings,
   hasOwner,
   readServerId,
   readSettings,

@@ -8,6 +8,7 @@ export class Metrics {
   readonly frames: Counter
   readonly socketsClosed: Counter<'reason'>
   readonly messages: Counter
+  readonly rateLimitWarnings: Counter<'scope' | 'bucket'>
 
   constructor() {
     const registers = [this.registry]
@@ -34,6 +35,12 @@ export class Metrics {
     this.messages = new Counter({
       name: 'pufferblow_messages_sent_total',
       help: 'Messages stored',
+      registers,
+    })
+    this.rateLimitWarnings = new Counter({
+      name: 'pufferblow_rate_limit_warnings_total',
+      help: 'Warnings given for too many requests, by who was counted and what for',
+      labelNames: ['scope', 'bucket'],
       registers,
     })
   }

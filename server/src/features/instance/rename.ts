@@ -1,19 +1,20 @@
 import type { Context } from '#context'
 import { invalidField } from '#http/errors.ts'
 import { cleanLine } from '#lib/text.ts'
-import { serverSettings, writeSettings } from './settings.ts'
+import { changeSettings } from './change-settings.ts'
+import { serverSettings } from './settings.ts'
 
 /**
  * Gives the server the name that people see.
  *
  * @throws HttpError 422
  */
-export async function renameServer(ctx: Pick<Context, 'db' | 'clock'>, input: string): Promise<string> {
+export async function renameServer(
+  ctx: Pick<Context, 'db' | 'clock' | 'settings'>,
+  input: string,
+): Promise<string> {
   const name = serverNameOf(input)
-  await ctx.db.transact(async (tx) => {
-    await writeSettings(tx, { server_name: name }, ctx.clock())
-    tx.publish({ type: 'settings.changed' })
-  })
+  await changeSettings(ctx, { server_name: name })
   return name
 }
 

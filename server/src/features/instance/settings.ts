@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Db, Tx } from '#db/database.ts'
+import { limitRulesOf, type LimitRules } from '#http/rate-limit/rules.ts'
 import { newId } from '#lib/id.ts'
 
 const megabytes = z.int().min(1).max(100_000)
@@ -39,9 +40,28 @@ export const serverSettings = z.object({
   /** `<id>.<extension>` of a file. */
   server_avatar: z.string().max(40).nullable().default(null),
   server_banner: z.string().max(40).nullable().default(null),
+  /** Minutes in which requests are counted together. */
+  rate_limit_duration: z.int().min(1).max(1440).default(5),
+  max_rate_limit_requests: z.int().min(5).max(10_000_000).default(6000),
+  max_rate_limit_warnings: z.int().min(0).max(1000).default(15),
+  /** What some kinds of requests may take of the whole, in percent. */
+  rate_limit_auth_percent: z.int().min(1).max(100).default(20),
+  rate_limit_uploads_percent: z.int().min(1).max(100).default(15),
+  rate_limit_messages_percent: z.int().min(1).max(100).default(50),
+  /** How many times the limit of one account all accounts at one address have together. */
+  rate_limit_address_factor: z.int().min(1).max(1000).default(10),
+  /** After so many minutes without another one, a warning is forgotten. */
+  rate_limit_warning_minutes: z.int().min(1).max(10_080).default(60),
+  /** Frames from all sockets of an account in ten seconds. */
+  rate_limit_frames: z.int().min(10).max(100_000).default(200),
+  /** Wrong passwords for an account from one address within 15 minutes; from all addresses, five times as many. */
+  max_sign_in_failures: z.int().min(3).max(1000).default(20),
 })
 
 export type ServerSettings = z.output<typeof serverSettings>
+
+/** What a server begins with. */
+export const defaultSettings: ServerSettings = serverSettings.parse({})
 
 /** All settings, with defaults for those that were never changed. */
 export async function readSettings(db: Db): Promise<ServerSettings> {
@@ -119,10 +139,12 @@ async function readValue(db: Db, key: string): Promise<unknown> {
 export class Settings {
   readonly #db: Db
   #current: ServerSettings
+  #limits: LimitRules
 
   private constructor(db: Db, current: ServerSettings) {
     this.#db = db
     this.#current = current
+    this.#limits = limitRulesOf(current)
   }
 
   static async open(db: Db): Promise<Settings> {
@@ -133,7 +155,13 @@ export class Settings {
     return this.#current
   }
 
+  /** What follows from them for rate limits. */
+  get limits(): LimitRules {
+    return this.#limits
+  }
+
   async reload(): Promise<void> {
     this.#current = await readSettings(this.#db)
+    this.#limits = limitRulesOf(this.#current)
   }
 }

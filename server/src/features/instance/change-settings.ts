@@ -1,0 +1,47 @@
+import type { Context } from '#context'
+import { invalid } from '#http/errors.ts'
+import { serverSettings, writeSettings, type ServerSettings } from './settings.ts'
+
+/** Changes what the owner may change while the server runs. It is in force when this returns. */
+export async function changeSettings(
+  ctx: Pick<Context, 'db' | 'clock' | 'settings'>,
+  change: Partial<ServerSettings>,
+): Promise<void> {
+  await ctx.db.transact(async (tx) => {
+    await writeSettings(tx, change, ctx.clock())
+    tx.publish({ type: 'settings.changed' })
+  })
+  await ctx.settings.reload()
+}
+
+/**
+ * Reads a setting from text, as the command line has it: JSON, or a plain word.
+ *
+ * @throws HttpError 422 for a name that does not exist, or a value that is not allowed
+ */
+export function parseSetting(name: string, text: string): Partial<ServerSettings> {
+  if (!isSettingName(name)) {
+    throw invalid([{ loc: ['body', name], msg: 'there is no such setting', type: 'value_error' }])
+  }
+  const schema = serverSettings.shape[name]
+  const read = [fromJson(text), text].map((value) => schema.safeParse(value))
+  const good = read.find(({ success }) => success)
+  if (good) return { [name]: good.data }
+  // What is of the right type but not allowed says more than what is of the wrong one.
+  const issues = read.flatMap(({ error }) => error?.issues ?? [])
+  const { message } = issues.find(({ code }) => code !== 'invalid_type') ?? issues[0]!
+  throw invalid([{ loc: ['body', name], msg: message, type: 'value_error' }])
+}
+
+/** Whether there is a setting of this name. */
+export function isSettingName(name: string): name is keyof ServerSettings {
+  return Object.hasOwn(serverSettings.shape, name)
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
+}
