@@ -8,6 +8,7 @@ import { NotEmptyError } from '#db/transfer/load.ts'
 import { HttpError } from '#http/errors.ts'
 import { KeyError } from '#keys/master-key.ts'
 import { redactText } from '#log/redact.ts'
+import { StorageUnavailableError } from '#storage/blob-store.ts'
 
 /** Something the operator can put right; said in one line, without a stack. */
 export class CommandError extends Error {}
@@ -26,6 +27,7 @@ function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error instanceof HttpError) return error.detail
   if (error instanceof DatabaseUnavailableError) return withCause(error)
+  if (error instanceof StorageUnavailableError) return withCause(error)
   const expected = [
     ConfigError,
     KeyError,

@@ -10,6 +10,7 @@ import { openApiCommand } from './openapi.ts'
 import { serveCommand } from './serve.ts'
 import { settingsCommand } from './settings.ts'
 import { setupCommand } from './setup.ts'
+import { storageCommand } from './storage.ts'
 import { userCommand } from './user.ts'
 import { versionCommand } from './version.ts'
 
@@ -42,6 +43,7 @@ function program(): Command {
     doctorCommand(),
     jobsCommand(),
     migrateCommand(),
+    storageCommand(),
     openApiCommand(),
     versionCommand(),
   ]

@@ -36,6 +36,7 @@ const Told = z.discriminatedUnion('type', [
     roles: z.array(z.string().min(1).max(64)).max(64).exactOptional(),
   }),
   z.strictObject({ type: z.literal('settings.changed') }),
+  z.strictObject({ type: z.literal('keys.replaced') }),
   z.strictObject({ type: z.literal('peer_rules.changed') }),
   z.strictObject({ type: z.literal('jobs.enqueued') }),
 ]) satisfies z.ZodType<TransientEvent>

@@ -1,7 +1,7 @@
 export { attachedFiles } from './attached.ts'
 export { removeFiles, removeFilesOfMessages, storeFiles } from './commit.ts'
 export { FileLinks } from './links.ts'
-export { nameOf } from './names.ts'
+export { nameAad, nameOf } from './names.ts'
 export { pictureOf, pictureUpload, replacePicture } from './pictures.ts'
 export {
   directories,
@@ -22,6 +22,7 @@ export {
   findFile,
   findFiles,
   knownObjects,
+  loosen,
   looseObjects,
   ownsContent,
   thumbnailsOf,

@@ -139,7 +139,11 @@ export async function loosen(
   await tx
     .insertInto('loose_object')
     .values(rows)
-    .onConflict((conflict) => conflict.column('object').doUpdateSet({ writer: null, since: now }))
+    .onConflict((conflict) =>
+      conflict
+        .column('object')
+        .doUpdateSet((eb) => ({ store: eb.ref('excluded.store'), writer: null, since: now })),
+    )
     .execute()
   tx.enqueue(sweep)
 }

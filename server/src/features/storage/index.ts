@@ -1,3 +1,8 @@
 export { downloadRoutes } from './downloads.ts'
+export { migrateStorage } from './migrate.ts'
+export { removeOrphans, removeStrayObjects } from './orphans.ts'
+export { rekeyStorage } from './rekey.ts'
 export { storageRoutes } from './routes.ts'
 export { storageTasks } from './tasks.ts'
+export { storageUsage, type Share } from './usage.ts'
+export { isSound, verifyStorage, type Findings } from './verify.ts'
