@@ -20,7 +20,7 @@ export class ProgressBar implements Disposable {
     const bar = process.stderr.isTTY ? ` ${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)}` : ''
     const amounts = `${this.#format(done)} of ${this.#format(total)}`
     this.#progress.show(`${this.#label}:${bar} ${amounts} (${Math.floor(share * 100)} %)`)
-  }
+  };
 
   [Symbol.dispose](): void {
     this.#progress.clear()

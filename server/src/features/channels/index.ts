@@ -7,5 +7,5 @@ export {
 } from './access.ts'
 export { channelRoutes } from './routes.ts'
 export { ChannelParams } from './schema.ts'
-export { listChannelVisibility, membershipsOf, noteChange, type ChannelSeen } from './store.ts'
+export { listChannelVisibility, lockChannel, membershipsOf, noteChange, type ChannelSeen } from './store.ts'
 export { channelToWire, factsOf } from './wire.ts'

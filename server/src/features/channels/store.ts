@@ -177,6 +177,19 @@ export async function takeSeq(
   return { ...channel, is_member: member_id !== null }
 }
 
+/**
+ * Makes whoever else writes to a channel wait until this transaction is over. Sending takes the channel first and files
+ * after it, so whoever removes files of a channel does the same, or each would wait for the other.
+ */
+export async function lockChannel(tx: Tx, id: string): Promise<void> {
+  // Changes nothing, but locks the row on both databases: SQLite knows no `for update`.
+  await tx
+    .updateTable('channel')
+    .set(({ ref }) => ({ changes: ref('changes') }))
+    .where('id', '=', id)
+    .execute()
+}
+
 /** Notes that a message of a channel is not what it was. */
 export function noteChange(tx: Tx, id: string): void {
   tx.later(

@@ -80,8 +80,16 @@ export async function releaseBlobs(
   counts: ReadonlyMap<string, number>,
 ): Promise<Pick<BlobTable, 'object' | 'store' | 'size'>[]> {
   const gone: Pick<BlobTable, 'object' | 'store' | 'size'>[] = []
-  // Always in the same order, so that two that release the same blobs do not wait for each other.
-  for (const [object, count] of [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  if (counts.size === 0) return gone
+  // In the order of their content, in which they are taken too, so that nobody waits for who waits for them.
+  const inOrder = await tx
+    .selectFrom('blob')
+    .select('object')
+    .where('object', 'in', [...counts.keys()])
+    .orderBy('sha256')
+    .execute()
+  for (const { object } of inOrder) {
+    const count = counts.get(object)!
     const row = await tx
       .updateTable('blob')
       .set((eb) => ({ refs: eb('refs', '-', count) }))

@@ -1,5 +1,5 @@
 import type { Context } from '#context'
-import { accessChannel, noteChange, type AccessibleChannel } from '#features/channels/index.ts'
+import { accessChannel, lockChannel, noteChange, type AccessibleChannel } from '#features/channels/index.ts'
 import { removeFilesOfMessages } from '#features/files/index.ts'
 import type { Db } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
@@ -74,8 +74,11 @@ export async function deleteMessage(
     if (!isAuthor && !can(actor, 'delete_messages', channel.standing).allowed) {
       throw forbidden('Only the author or a moderator can delete this message')
     }
+    if (message.has_files === 1) {
+      await lockChannel(tx, channelId)
+      await removeFilesOfMessages(ctx, tx, [messageId])
+    }
     if (!(await eraseMessage(tx, messageId, actor.userId, ctx.clock()))) throw messageNotFound(messageId)
-    if (message.has_files === 1) await removeFilesOfMessages(ctx, tx, [messageId])
     noteChange(tx, channelId)
     tx.publish({ type: 'message.deleted', channelId, messageId, seq: message.seq })
   })

@@ -1,5 +1,5 @@
 import type { Context } from '#context'
-import { noteChange } from '#features/channels/index.ts'
+import { lockChannel, noteChange } from '#features/channels/index.ts'
 import { firstSeqSince, removeMessages } from '#features/messages/index.ts'
 import { daysKept } from './policy.ts'
 import { listRetention, notePruned, type ChannelRetention } from './store.ts'
@@ -41,6 +41,7 @@ async function pruneChannel(
   for (;;) {
     signal.throwIfAborted()
     const removed = await ctx.db.transact(async (tx) => {
+      await lockChannel(tx, channel.id)
       const batch = await removeMessages(ctx, tx, channel.id, { limit: BATCH, upToSeq })
       if (batch.lastSeq === undefined) return 0
       await notePruned(tx, channel.id, batch.lastSeq)

@@ -2,7 +2,7 @@ import type { Context } from '#context'
 import type { BlobTable, FileTable } from '#db/tables.ts'
 import { filesByContent, findBlob, findFiles, removeFiles } from '#features/files/index.ts'
 import { recordAudit } from '#features/audit/index.ts'
-import { noteChange } from '#features/channels/index.ts'
+import { lockChannel, noteChange } from '#features/channels/index.ts'
 import type { Actor } from '#http/access.ts'
 import { forbidden } from '#http/errors.ts'
 import { fileNotFound, parseFilePath } from './access.ts'
@@ -53,7 +53,9 @@ export async function deleteByUrl(ctx: Context, actor: Actor, url: string): Prom
   if (files.some(({ purpose }) => purpose.endsWith('avatar') || purpose.endsWith('banner'))) {
     throw forbidden('The file is in use as an avatar or banner')
   }
+  const channels = new Set(files.flatMap(({ channel_id }) => channel_id ?? []))
   await ctx.db.transact(async (tx) => {
+    for (const channelId of [...channels].toSorted()) await lockChannel(tx, channelId)
     const removed = await removeFiles(
       ctx,
       tx,
