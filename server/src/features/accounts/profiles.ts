@@ -8,6 +8,8 @@ import { findUsers } from './store.ts'
 export interface Profile {
   readonly userId: string
   readonly username: string
+  /** The server that they live on; null for this one. */
+  readonly originServer: string | null
   readonly about: string | null
   /** `<id>.<extension>` of a file. */
   readonly avatar: string | null
@@ -56,6 +58,7 @@ export class Profiles implements Disposable {
       const profile: Profile = {
         userId: user.id,
         username: user.username,
+        originServer: user.origin_server,
         about: user.about,
         avatar: user.avatar,
         banner: user.banner,

@@ -4,7 +4,7 @@ import type { MessageContent } from '#events/events.ts'
 import { forbidden, type HttpError } from '#http/errors.ts'
 import { otherOf } from './policy.ts'
 import { findRequest, isBlocked } from './people-store.ts'
-import type { RemotePeople } from './remote.ts'
+import type { DeletedMessage, RemotePeople } from './remote.ts'
 import { findKind, participantsOf, touchConversation } from './store.ts'
 
 /** How much somebody may write before the other has said that they want to read it. */
@@ -57,8 +57,17 @@ export class Conversations {
   /** Sees to it that participants on other servers get a message that was just stored. */
   async sent(tx: Tx, message: MessageContent): Promise<void> {
     if (!this.#remote) return
-    const participants = await participantsOf(tx, [message.channelId])
-    await this.#remote.deliver(tx, message, participants.get(message.channelId)!)
+    await this.#remote.deliver(tx, message, await this.#participants(tx, message.channelId))
+  }
+
+  /** Sees to it that participants on other servers forget a message that was just deleted. */
+  async deleted(tx: Tx, message: DeletedMessage): Promise<void> {
+    if (!this.#remote) return
+    await this.#remote.retract(tx, message, await this.#participants(tx, message.channelId))
+  }
+
+  async #participants(tx: Tx, channelId: string): Promise<string[]> {
+    return (await participantsOf(tx, [channelId])).get(channelId)!
   }
 }
 

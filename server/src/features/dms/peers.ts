@@ -1,4 +1,5 @@
 import type { Context } from '#context'
+import type { UserTable } from '#db/tables.ts'
 import { findUser, findUserByName, foldCase } from '#features/accounts/index.ts'
 import { badRequest, type HttpError } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
@@ -36,14 +37,17 @@ export async function resolvePeer(ctx: Deps, text: string): Promise<Peer> {
   }
   if (!isAddress(name)) throw nobody(name)
   const { remote } = ctx.conversations
-  if (!remote) throw badRequest('This server sends no direct messages to other servers')
+  if (!remote) throw unreachable()
   return asPeer(await remote.resolve(name))
 }
 
 /** Somebody of whom the account is known. */
-async function peerOf(ctx: Deps, user: { id: string; username: string }): Promise<Peer> {
-  const remote = await ctx.conversations.remote?.find(user.id)
-  if (remote) return asPeer(remote)
+async function peerOf(ctx: Deps, user: UserTable): Promise<Peer> {
+  if (user.origin_server !== null) {
+    const remote = await ctx.conversations.remote?.find(user.id)
+    if (!remote) throw unreachable()
+    return asPeer(remote)
+  }
   return {
     userId: user.id,
     username: user.username,
@@ -71,6 +75,10 @@ function ownActor({ instance }: Pick<Context, 'instance'>, text: string): string
 
 function isAddress(text: string): boolean {
   return /^https?:\/\/\S+$/i.test(text) || /^(?:acct:|@)?[^@\s]+@[^@\s]+$/i.test(text)
+}
+
+function unreachable(): HttpError {
+  return badRequest('Direct messages do not reach this person: they are on another server')
 }
 
 function nobody(name: string): HttpError {

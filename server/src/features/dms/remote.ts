@@ -11,6 +11,13 @@ export interface RemotePeer {
   readonly deliveryTarget: string
 }
 
+/** A message of a conversation that is no more. */
+export interface DeletedMessage {
+  readonly id: string
+  readonly channelId: string
+  readonly senderId: string
+}
+
 /** What another part must do so that direct messages reach people on other servers. */
 export interface RemotePeople {
   /**
@@ -24,6 +31,8 @@ export interface RemotePeople {
   find(userId: string): Promise<RemotePeer | undefined>
   /** Sees to it, within the transaction that stores `message`, that participants elsewhere will get it. */
   deliver(tx: Tx, message: MessageContent, participantIds: readonly string[]): Promise<void>
+  /** Sees to it, within the transaction that deletes a message, that participants elsewhere forget it too. */
+  retract(tx: Tx, message: DeletedMessage, participantIds: readonly string[]): Promise<void>
   /** The id of the activity that carries a message to other servers. */
   activityIdOf(messageId: string): string
 }

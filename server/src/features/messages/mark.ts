@@ -63,7 +63,7 @@ export async function markAsRead(
 
 /** Deletes a message: its author may, and who may delete anybody's. @throws HttpError 403, 404 */
 export async function deleteMessage(
-  ctx: Deps,
+  ctx: Deps & Pick<Context, 'conversations'>,
   actor: Actor,
   channelId: string,
   messageId: string,
@@ -80,6 +80,9 @@ export async function deleteMessage(
     }
     if (!(await eraseMessage(tx, messageId, actor.userId, ctx.clock()))) throw messageNotFound(messageId)
     noteChange(tx, channelId)
+    if (channel.type === 'dm') {
+      await ctx.conversations.deleted(tx, { id: messageId, channelId, senderId: message.sender_id })
+    }
     tx.publish({ type: 'message.deleted', channelId, messageId, seq: message.seq })
   })
 }

@@ -17,7 +17,8 @@ export function messageJson(message: MessageContent, author: Profile | undefined
 
 /** The same without the braces, to put further fields beside. */
 export function messageFields(message: MessageContent, author: Profile | undefined): string {
-  return `${ownFields(message)},${author ? authorFields(author) : unknownAuthor}`
+  const federated = message.isDirect ? `"federated":${(author?.originServer ?? null) !== null},` : ''
+  return `${ownFields(message)},${federated}${author ? authorFields(author) : unknownAuthor}`
 }
 
 function ownFields(message: MessageContent): string {
@@ -42,7 +43,7 @@ function ownFields(message: MessageContent): string {
 /** Clients tell direct messages by their `conversation_id`, and that they have no `channel_id`. */
 function placeFields({ channelId, isDirect }: MessageContent): object {
   return isDirect
-    ? { conversation_id: conversationIdOf(channelId), federated: false }
+    ? { conversation_id: conversationIdOf(channelId) }
     : { channel_id: channelId, conversation_id: null }
 }
 

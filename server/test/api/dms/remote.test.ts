@@ -2,17 +2,22 @@ import { expect, test } from 'vitest'
 import { conversationsOf, loadDms, tryDm } from '#test/direct.ts'
 import { badRequest } from '#http/errors.ts'
 import { startServer } from '#test/server.ts'
+import { runSql } from '#test/sql.ts'
 
 test('people on other servers are reached by whoever can reach them', async () => {
   await using server = await startServer()
   const [ann, eve] = await server.people('ann', 'eve')
+  await runSql(server, `update "user" set origin_server = 'chat.example' where id = '${eve!.id}'`)
   const remote = {
     userId: eve!.id,
     username: 'eve',
     actorUri: 'https://chat.example/ap/users/7',
     deliveryTarget: 'https://chat.example/ap/inbox',
   }
+  // Until somebody reaches them, they are not taken for people of this server.
+  expect(await tryDm(ann!, eve!)).toMatchObject({ status: 400 })
   const delivered: unknown[] = []
+  const retracted: unknown[] = []
   server.ctx.conversations.connect({
     resolve: async (address) => {
       if (address !== remote.actorUri && address !== '@eve@chat.example')
@@ -29,6 +34,7 @@ test('people on other servers are reached by whoever can reach them', async () =
         .execute()
       delivered.push({ ...rows[0], text: message.text, participantIds: participantIds.toSorted() })
     },
+    retract: async (_tx, { id, senderId }) => void retracted.push({ id, senderId }),
     activityIdOf: (messageId) => `https://here.example/ap/activities/${messageId}`,
   })
   // Whoever asks not to be written to is protected by their own server, not by this one.
@@ -58,6 +64,18 @@ test('people on other servers are reached by whoever can reach them', async () =
     body: { peer_actor_uri: remote.actorUri, conversation_id },
   })
   expect(await loadDms(ann!, eve!)).toHaveLength(4)
+  const { body } = await ann!.get('/api/v1/dms/messages', { query: { peer: eve!.id } })
+  expect(body.messages[0]).toMatchObject({ federated: false })
+  const { message_id } = body.messages[0]
+  await ann!.delete(`/api/v1/channels/${conversation_id}/delete_message`, { query: { message_id } })
+  expect(retracted).toEqual([{ id: message_id, senderId: ann!.id }])
+  await eve!.send(conversation_id, 'from afar')
+  expect(
+    (await ann!.get('/api/v1/dms/messages', { query: { peer: eve!.id } })).body.messages.at(-1),
+  ).toMatchObject({
+    message: 'from afar',
+    federated: true,
+  })
   expect(await tryDm(ann!, '@nobody@chat.example')).toMatchObject({
     status: 400,
     body: { detail: 'unknown: @nobody@chat.example' },
