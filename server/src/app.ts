@@ -6,6 +6,7 @@ import { originOf } from '#config/load.ts'
 import type { Context } from '#context'
 import { listenForCommands } from '#events/bridge.ts'
 import { accountRoutes, resetPresence } from '#features/accounts/index.ts'
+import { appearanceRoutes } from '#features/appearance/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
@@ -14,6 +15,7 @@ import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { dmRoutes } from '#features/dms/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
+import { moderationRoutes } from '#features/moderation/index.ts'
 import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
 import { roleRoutes } from '#features/roles/index.ts'
 import { retentionRoutes, retentionTasks } from '#features/retention/index.ts'
@@ -116,9 +118,11 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
   channelRoutes(api, ctx)
   messageRoutes(api, ctx)
   dmRoutes(api, ctx)
+  appearanceRoutes(api, ctx)
   roleRoutes(api, ctx)
   storageRoutes(api, ctx)
   downloadRoutes(api, ctx)
+  moderationRoutes(api, ctx)
   auditRoutes(api, ctx)
   federationRoutes(api, ctx)
   voiceRoutes(api, ctx)

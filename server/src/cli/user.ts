@@ -1,4 +1,4 @@
-import { Argument, Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import {
   assignRole,
   createAccount,
@@ -7,6 +7,7 @@ import {
   signOutEverywhere,
   type Account,
 } from '#features/accounts/index.ts'
+import { banByOperator, freeByOperator } from '#features/moderation/index.ts'
 import { builtInRoles, type BuiltInRole } from '#features/roles/index.ts'
 import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
 import { loadCommandConfig, withCommandContext } from './command-context.ts'
@@ -28,6 +29,8 @@ export function userCommand(): Command {
     .addCommand(setRoleCommand())
     .addCommand(resetPasswordCommand())
     .addCommand(signOutCommand())
+    .addCommand(banCommand())
+    .addCommand(unbanCommand())
 }
 
 function createCommand(): Command {
@@ -75,10 +78,11 @@ async function list(options: JsonOption, command: Command): Promise<void> {
   const accounts = await withCommandContext(loaded, (ctx) => listAccounts(ctx))
   if (options.json) return printJson(accounts.map(accountJson))
   printTable(
-    ['NAME', 'ROLES', 'CREATED', 'LAST SEEN', 'ID'],
-    accounts.map(({ username, roles, createdAt, lastSeenAt, userId }) => [
+    ['NAME', 'ROLES', 'STATE', 'CREATED', 'LAST SEEN', 'ID'],
+    accounts.map(({ username, roles, restrictions, createdAt, lastSeenAt, userId }) => [
       username,
       roles.join(', '),
+      stateOf(restrictions),
       isoTime(createdAt).slice(0, 10),
       isoTimeOrNull(lastSeenAt)?.slice(0, 10) ?? 'never',
       userId,
@@ -90,18 +94,13 @@ function setRoleCommand(): Command {
   const command = new Command('set-role')
     .description('give somebody exactly this role')
     .argument('<name>', 'username')
-    .addArgument(new Argument('<role>', 'the new role').choices(builtInRoles))
+    .argument('<role>', `${builtInRoles.join(', ')}, or the id of a custom role`)
     .option('--json', 'print JSON')
     .action(setRole)
   return withExamples(command, 'pufferblow user set-role alice admin')
 }
 
-async function setRole(
-  username: string,
-  role: BuiltInRole,
-  options: JsonOption,
-  command: Command,
-): Promise<void> {
+async function setRole(username: string, role: string, options: JsonOption, command: Command): Promise<void> {
   const loaded = loadCommandConfig(dataDirOf(command))
   const account = await withCommandContext(loaded, (ctx) => assignRole(ctx, username, role))
   if (options.json) printJson(accountJson(account))
@@ -152,11 +151,78 @@ async function signOut(username: string, options: JsonOption, command: Command):
   else print(`${done.account.username}: ${sessionsEnded(done.endedSessions)}`)
 }
 
-function accountJson({ userId, username, roles, createdAt, lastSeenAt }: Account) {
+function banCommand(): Command {
+  const command = new Command('ban')
+    .summary('keep somebody off the server')
+    .description('keep somebody off the server: all sessions end, and nobody can sign in to the account')
+    .argument('<name>', 'username')
+    .option('--reason <text>', 'what the person is told')
+    .option('--minutes <number>', 'when the ban ends by itself (default: when it is lifted)', minutes)
+    .option('--json', 'print JSON')
+    .action(ban)
+  return withExamples(
+    command,
+    'pufferblow user ban mallory --reason spam',
+    'pufferblow user ban mallory --minutes 1440',
+  )
+}
+
+async function ban(
+  username: string,
+  options: JsonOption & { reason?: string; minutes?: number },
+  command: Command,
+): Promise<void> {
+  const loaded = loadCommandConfig(dataDirOf(command))
+  const sentence = { reason: options.reason, minutes: options.minutes }
+  const { user, endedSessions } = await withCommandContext(loaded, (ctx) =>
+    banByOperator(ctx, username, sentence),
+  )
+  if (options.json) {
+    return printJson({ user_id: user.id, username: user.username, ended_sessions: endedSessions })
+  }
+  print(`${user.username} is banned; ${sessionsEnded(endedSessions)}`)
+}
+
+function minutes(text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 1 && value <= 5_256_000) return value
+  throw new InvalidArgumentError('must be a whole number from 1 to 5256000')
+}
+
+function unbanCommand(): Command {
+  const command = new Command('unban')
+    .summary('lift the ban of somebody')
+    .description('lift the ban and the timeout of somebody')
+    .argument('<name>', 'username')
+    .option('--json', 'print JSON')
+    .action(unban)
+  return withExamples(command, 'pufferblow user unban mallory')
+}
+
+async function unban(username: string, options: JsonOption, command: Command): Promise<void> {
+  const loaded = loadCommandConfig(dataDirOf(command))
+  const { user, wasBanned, wasTimedOut } = await withCommandContext(loaded, (ctx) =>
+    freeByOperator(ctx, username),
+  )
+  if (options.json) {
+    const lifted = { was_banned: wasBanned, was_timed_out: wasTimedOut }
+    return printJson({ user_id: user.id, username: user.username, ...lifted })
+  }
+  print(wasBanned || wasTimedOut ? `${user.username} is free again` : `${user.username} was free already`)
+}
+
+function stateOf({ ban: banned, timeout }: Account['restrictions']): string {
+  if (banned) return banned.until === null ? 'banned' : `banned until ${isoTime(banned.until)}`
+  return timeout ? `timed out until ${isoTime(timeout.until!)}` : ''
+}
+
+function accountJson({ userId, username, roles, restrictions, createdAt, lastSeenAt }: Account) {
   return {
     user_id: userId,
     username,
     roles,
+    is_banned: restrictions.ban !== null,
+    is_timed_out: restrictions.timeout !== null,
     created_at: isoTime(createdAt),
     last_seen_at: isoTimeOrNull(lastSeenAt),
   }

@@ -48,6 +48,11 @@ export interface Tables {
   conversation_request: ConversationRequestTable
   person_block: PersonBlockTable
   dm_preference: DmPreferenceTable
+  restriction: RestrictionTable
+  report: ReportTable
+  report_message: ReportMessageTable
+  slow_mode_turn: SlowModeTurnTable
+  appearance: AppearanceTable
 }
 
 export type Flag = 0 | 1
@@ -133,6 +138,8 @@ export interface ChannelTable {
   changes: number
   /** Counts changes of overrides and of `is_private`; 0 while the channel has never had an override. */
   access_revision: number
+  /** Seconds that somebody waits between two messages; 0 without slow mode. */
+  slow_mode_seconds: number
   created_by: string | null
   created_at: number
   updated_at: number
@@ -552,4 +559,55 @@ export interface DmPreferenceTable {
   user_id: string
   accept_from: string
   updated_at: number
+}
+
+/** What somebody is kept from, at most once of each kind. One that is over says nothing, though it may still be here. */
+export interface RestrictionTable {
+  user_id: string
+  kind: 'ban' | 'timeout'
+  reason: string | null
+  /** Who did it; null for the operator. */
+  by_id: string | null
+  at: number
+  /** Null: until it is lifted. */
+  until: number | null
+}
+
+/** Something that somebody asked the moderators to look at. */
+export interface ReportTable {
+  id: string
+  type: 'message_report' | 'user_report'
+  category: string
+  description: string | null
+  reporter_id: string
+  /** Whom it is about: the sender of the messages. */
+  target_user_id: string
+  created_at: number
+  resolved_at: number | null
+  resolved_by: string | null
+  action: string | null
+  reason: string | null
+}
+
+/** A message that a report is about. */
+export interface ReportMessageTable {
+  report_id: string
+  message_id: string
+  channel_id: string
+}
+
+/** When somebody last wrote in a channel while it was in slow mode. */
+export interface SlowModeTurnTable {
+  channel_id: string
+  user_id: string
+  at: number
+}
+
+/** How a user, or the server (`server`), looks where there is no picture. */
+export interface AppearanceTable {
+  subject_id: string
+  avatar_kind: 'identicon' | 'image' | null
+  banner_kind: 'solid' | 'image' | null
+  accent_color: string | null
+  avatar_seed: string | null
 }

@@ -23,6 +23,12 @@ const supported = process.platform !== 'win32'
 
 const Id = z.string().refine(isId)
 
+const Restriction = z.strictObject({
+  reason: z.string().max(2000).nullable(),
+  at: z.number(),
+  until: z.number().nullable(),
+})
+
 /** What a command may tell. Everything else is of no use to a server, or would be a way around its rules. */
 const Told = z.discriminatedUnion('type', [
   z.strictObject({
@@ -34,6 +40,12 @@ const Told = z.discriminatedUnion('type', [
     type: z.literal('user.changed'),
     userId: Id,
     roles: z.array(z.string().min(1).max(64)).max(64).exactOptional(),
+  }),
+  z.strictObject({
+    type: z.literal('user.restricted'),
+    userId: Id,
+    ban: Restriction.nullable(),
+    timeout: Restriction.nullable(),
   }),
   z.strictObject({ type: z.literal('settings.changed') }),
   z.strictObject({ type: z.literal('keys.replaced') }),

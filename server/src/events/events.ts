@@ -50,6 +50,7 @@ export interface ChannelFacts {
   readonly name: string
   readonly type: ChannelType | 'dm'
   readonly isPrivate: boolean
+  readonly slowModeSeconds: number
   readonly createdAt: number
 }
 
@@ -68,6 +69,14 @@ export interface OverrideFacts {
   readonly subjectId: string
   readonly allow: readonly string[]
   readonly deny: readonly string[]
+}
+
+/** What somebody is kept from: since when, how long, why. */
+export interface RestrictionFacts {
+  readonly reason: string | null
+  readonly at: number
+  /** Null: until it is lifted. */
+  readonly until: number | null
 }
 
 /** Types of channels that people make and lists show. */
@@ -97,6 +106,21 @@ export type TransientEvent =
   | { readonly type: 'session.ended'; readonly userId: string; readonly sessionIds: readonly string[] }
   /** Name, profile or roles changed: remembered copies are stale. `roles` are the new ones, if it was those. */
   | { readonly type: 'user.changed'; readonly userId: string; readonly roles?: readonly string[] }
+  /** Somebody was banned or timed out, or is not any more. Their sessions end by an event of their own. */
+  | {
+      readonly type: 'user.restricted'
+      readonly userId: string
+      readonly ban: RestrictionFacts | null
+      readonly timeout: RestrictionFacts | null
+    }
+  /** Something waits for those who look at reports, or not any more. */
+  | {
+      readonly type: 'report.created' | 'report.resolved'
+      readonly reportId: string
+      readonly reportType: 'message_report' | 'user_report'
+      /** Channels of the messages: who may not see one of them is not told. */
+      readonly channelIds: readonly string[]
+    }
   /** All custom roles as they are now. An event of a lower version is older and says nothing. */
   | {
       readonly type: 'roles.changed'

@@ -23,12 +23,13 @@ interface Group {
 }
 
 /** Somebody with an open socket, and what they may see. Kept current by events. */
-export class Viewer implements Standing {
+export class Viewer {
   readonly userId: string
   readonly connections = new Set<Connection>()
   group: Group
   memberOf: ReadonlySet<string> = new Set()
-  timedOutUntil: number | null = null
+  /** As of the last event: a timeout that is over by now may still be here. */
+  lastTimeout: number | null = null
   /** Sockets that are about to be attached. */
   entering = 0
   /** Events about this person counted, to notice one that came while something of theirs was being read. */
@@ -45,6 +46,13 @@ export class Viewer implements Standing {
 
   get rights(): ReadonlySet<Right> {
     return this.group.standing.rights
+  }
+
+  /** How the person stands at this moment. */
+  standing(now: number): Standing {
+    const { userId, held, rights, lastTimeout } = this
+    const timedOutUntil = lastTimeout !== null && lastTimeout > now ? lastTimeout : null
+    return { userId, held, rights, timedOutUntil }
   }
 }
 
@@ -116,6 +124,10 @@ export class Audience {
     return this.#connections
   }
 
+  get viewers(): Iterable<Viewer> {
+    return this.#viewers.values()
+  }
+
   viewer(userId: string): Viewer | undefined {
     return this.#viewers.get(userId)
   }
@@ -175,6 +187,13 @@ export class Audience {
     return channel !== undefined && this.#sees(viewer, channel)
   }
 
+  /** Whether a channel is one that somebody may not see. A direct conversation hides no report about it. */
+  hides(viewer: Viewer, channelId: string): boolean {
+    const channel = this.#channels.get(channelId)
+    if (!channel || channel.isDeleted || channel.type === 'dm') return false
+    return !this.#sees(viewer, channel)
+  }
+
   isDeleted(channelId: string): boolean {
     return this.#channels.get(channelId)?.isDeleted === true
   }
@@ -210,7 +229,8 @@ export class Audience {
   async acquaintedThrough(userId: string): Promise<Iterable<string>> {
     if (this.#allAreAcquainted()) return []
     const viewer = this.#viewers.get(userId)
-    const person = viewer ?? this.#roles.standing(userId, await rolesOf(this.#db.read, userId), null)
+    const person =
+      viewer?.standing(0) ?? this.#roles.standing(userId, await rolesOf(this.#db.read, userId), null)
     const memberOf = viewer?.memberOf ?? new Set(await membershipsOf(this.#db.read, userId))
     const seen = new Set(memberOf)
     for (const channel of this.#shared) {
@@ -265,6 +285,13 @@ export class Audience {
       case 'user.changed':
         if (event.roles) this.setRoles(event.userId, event.roles)
         break
+      case 'user.restricted': {
+        const viewer = this.#viewers.get(event.userId)
+        if (!viewer) break
+        viewer.changes++
+        viewer.lastTimeout = event.timeout?.until ?? null
+        break
+      }
       case 'roles.changed':
         this.#followRoles(event.removed)
         break
@@ -318,7 +345,9 @@ export class Audience {
   }
 
   #sees(viewer: Viewer, channel: Channel): boolean {
-    return can(viewer, 'view_messages', standing(channel, viewer.memberOf.has(channel.id))).allowed
+    const { userId, held, rights } = viewer
+    const person = { userId, held, rights, timedOutUntil: null }
+    return can(person, 'view_messages', standing(channel, viewer.memberOf.has(channel.id))).allowed
   }
 
   #forEachViewer(channel: Channel, visit: (viewer: Viewer) => void): void {

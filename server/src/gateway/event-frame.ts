@@ -2,9 +2,12 @@ import type { ChannelFacts, DomainEvent } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
 import { channelToWire } from '#features/channels/index.ts'
 import { messageFields } from '#features/messages/index.ts'
+import { moderationStateOf } from '#features/restrictions/index.ts'
 import { runFrame } from '#features/tasks/index.ts'
 import { isoTime } from '#lib/clock.ts'
 import { conversationIdOf } from '#lib/conversation-id.ts'
+
+type Of<T extends DomainEvent['type']> = Extract<DomainEvent, { type: T }>
 
 /**
  * An event as clients get it, as JSON text.
@@ -158,6 +161,18 @@ export function roleListJson(version: number): string {
 
 function voiceFields(event: { sessionId: string; channelId: string; userId: string }): object {
   return { session_id: event.sessionId, channel_id: event.channelId, user_id: event.userId }
+}
+
+/** To the person and to those who moderate. */
+export function restrictionsJson({ userId, ban, timeout }: Of<'user.restricted'>): string {
+  const state = moderationStateOf({ ban, timeout }, { withReasons: true })
+  return json({ type: 'moderation_state_changed', user_id: userId, moderation_state: state })
+}
+
+/** To those who may read the report. */
+export function reportJson({ type, reportId, reportType }: Of<'report.created' | 'report.resolved'>): string {
+  const name = type === 'report.created' ? 'report_created' : 'report_resolved'
+  return json({ type: name, report_id: reportId, report_type: reportType })
 }
 
 function channelFields(channel: ChannelFacts): object {

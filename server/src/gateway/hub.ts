@@ -11,7 +11,15 @@ import { Audience, type Viewer } from './audience.ts'
 import { CloseCode, Connection } from './connection.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import { advance, formatCursor, logMark, type Cursor } from './cursor.ts'
-import { eventJson, hiddenJson, roleListJson, rolesJson, shownJson } from './event-frame.ts'
+import {
+  eventJson,
+  hiddenJson,
+  reportJson,
+  restrictionsJson,
+  roleListJson,
+  rolesJson,
+  shownJson,
+} from './event-frame.ts'
 import { pingFrame, pongFrame, textFrame } from './frame.ts'
 import { Incoming } from './incoming.ts'
 import { Presence } from './presence.ts'
@@ -153,6 +161,7 @@ export class Hub implements AsyncDisposable {
         actor = await this.#ctx.authenticator.check(connection.sessionId)
       } while (changes !== viewer.changes)
       this.#audience.setRoles(viewer.userId, actor.roles)
+      viewer.lastTimeout = actor.timedOutUntil
       this.#closeBlind(viewer)
     } catch (error) {
       if (!(error instanceof HttpError)) throw error
@@ -244,6 +253,11 @@ export class Hub implements AsyncDisposable {
         return void this.#reconsider().catch((error: unknown) =>
           this.#ctx.log.error({ err: error }, 'open sockets could not be checked again'),
         )
+      case 'user.restricted':
+        return this.#showRestrictions(event)
+      case 'report.created':
+      case 'report.resolved':
+        return this.#showReport(event)
       case 'user.status_changed':
         return this.#presence.announce(event, this.size)
       default:
@@ -361,6 +375,26 @@ export class Hub implements AsyncDisposable {
     for (const connection of this.#audience.connections) {
       connection.write(frame)
       if (connection.channelId !== undefined) this.#closeBlind(this.#audience.viewer(connection.userId))
+    }
+  }
+
+  /** Tells the person, with the reasons, and those who moderate. */
+  #showRestrictions(event: Extract<DomainEvent, { type: 'user.restricted' }>): void {
+    const frame = textFrame(restrictionsJson(event))
+    for (const viewer of this.#audience.viewers) {
+      const moderates = viewer.rights.has('ban_users') || viewer.rights.has('mute_users')
+      if (!moderates && viewer.userId !== event.userId) continue
+      for (const connection of viewer.connections) connection.write(frame)
+    }
+  }
+
+  /** Tells those who may read the report. */
+  #showReport(event: Extract<DomainEvent, { type: 'report.created' | 'report.resolved' }>): void {
+    const frame = textFrame(reportJson(event))
+    for (const viewer of this.#audience.viewers) {
+      if (!viewer.rights.has('view_audit_logs') && !viewer.rights.has('moderate_content')) continue
+      if (event.channelIds.some((id) => this.#audience.hides(viewer, id))) continue
+      for (const connection of viewer.connections) connection.write(frame)
     }
   }
 

@@ -80,7 +80,7 @@ async function confirmRead(
   if (typeof messageId !== 'string')
     return connection.send({ type: 'error', error: 'message_id must be a string' })
   const channelId = connection.channelId ?? (typeof named === 'string' ? channelIdOf(named) : undefined)
-  await markAsRead(ctx, viewer, channelId, messageId)
+  await markAsRead(ctx, viewer.standing(ctx.clock()), channelId, messageId)
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -8,7 +8,7 @@ import type { RequestLimits } from './rate-limit/hooks.ts'
 import { tokenOf } from './token.ts'
 import { FormReader, type IncomingFile } from './upload.ts'
 
-export type ErrorStatus = 400 | 403 | 404 | 409 | 412 | 413 | 416 | 507
+export type ErrorStatus = 400 | 403 | 404 | 409 | 412 | 413 | 416 | 429 | 507
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 type Answers = Readonly<Record<number, z.ZodType>>
 // oxlint-disable-next-line typescript/no-generated-empty-object-type -- it is empty on purpose

@@ -152,6 +152,8 @@ describe('calling', () => {
     'user set-role',
     'user reset-password',
     'user sign-out-everywhere',
+    'user ban',
+    'user unban',
     'config show',
     'config check',
     'config manual',
@@ -176,7 +178,9 @@ describe('calling', () => {
     ['serve --bogus'],
     ['user'],
     ['user create'],
-    ['user set-role olga king'],
+    ['user set-role olga'],
+    ['user ban olga --minutes soon'],
+    ['user ban olga --minutes 0'],
     ['user create olga --role king'],
     ['user create olga --password-stdin --generate-password'],
     ['user create olga'],
@@ -308,6 +312,8 @@ describe('user', () => {
     expect(last.stderr).toMatch(/^pufferblow: The last owner cannot vanish/)
     expect((await inProcess(dataDir, ['user', 'set-role', 'bob', 'owner'])).code).toBe(0)
     expect((await inProcess(dataDir, ['user', 'set-role', 'olga', 'user'])).code).toBe(0)
+    const king = await inProcess(dataDir, ['user', 'set-role', 'olga', 'king'])
+    expect(king).toMatchObject({ code: 1, stderr: "pufferblow: role: there is no role 'king'\n" })
 
     const list = await inProcess(dataDir, ['user', 'list', '--json'])
     expect(list.json()).toEqual([
@@ -386,6 +392,38 @@ describe.concurrent('beside a running server', () => {
     await olga!.send(channel, 'not for anna')
     await everything.settled()
     expect(everything.texts).toEqual([])
+  })
+
+  test('a ban and its end act at once, owners cannot be banned, and whoever becomes one is free', async () => {
+    await using beside = await served()
+    const [, anna] = await beside.server.people('olga', 'anna')
+    using socket = await anna!.connect()
+    const banned = await beside.command('user', 'ban', 'anna', '--reason', 'spam', '--json')
+    expect(banned).toMatchObject({ code: 0, stderr: '' })
+    expect(banned.json()).toEqual({ user_id: anna!.id, username: 'anna', ended_sessions: 1 })
+    expect(await socket.next('moderation_state_changed')).toMatchObject({
+      moderation_state: { is_banned: true, ban_reason: 'spam' },
+    })
+    expect(await socket.closed()).toMatchObject({ code: 1008 })
+    expect((await anna!.post('/api/v1/users/profile')).status).toBe(403)
+    expect((await beside.command('user', 'list')).stdout).toMatch(/anna +user +banned/)
+    expect(await beside.command('user', 'ban', 'olga')).toMatchObject({ code: 1 })
+    const freed = await beside.command('user', 'unban', 'anna')
+    expect(freed).toMatchObject({ code: 0, stdout: 'anna is free again\n', stderr: '' })
+    expect((await beside.command('user', 'unban', 'anna')).stdout).toBe('anna was free already\n')
+    await anna!.signIn()
+    await beside.command('user', 'ban', 'anna', '--minutes', '60')
+    await beside.command('user', 'set-role', 'anna', 'owner')
+    const owner = await anna!.signIn()
+    const { body } = await owner.get('/api/v1/system/audit-log', { query: { target_id: anna!.id } })
+    expect(body.entries.map(({ action, actor }: { action: string; actor: null }) => [action, actor])).toEqual(
+      [
+        ['user.roles_changed', null],
+        ['user.banned', null],
+        ['user.unbanned', null],
+        ['user.banned', null],
+      ],
+    )
   })
 
   test('who is signed out everywhere loses sockets and tokens at once, and nobody else does', async () => {

@@ -24,7 +24,14 @@ async function notes(db: Pick<Database, 'read'>): Promise<string[]> {
 
 /** A logged event; nothing else of it need exist. */
 function logged(name: string): DomainEvent {
-  const channel: ChannelFacts = { id: newId(), name, type: 'text', isPrivate: true, createdAt: 1 }
+  const channel: ChannelFacts = {
+    id: newId(),
+    name,
+    type: 'text',
+    isPrivate: true,
+    slowModeSeconds: 0,
+    createdAt: 1,
+  }
   return { type: 'channel.created', channel }
 }
 

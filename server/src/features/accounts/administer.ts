@@ -3,6 +3,12 @@ import type { Db, Tx } from '#db/database.ts'
 import type { UserTable } from '#db/tables.ts'
 import { recordAudit } from '#features/audit/index.ts'
 import { endSessions } from '#features/auth/index.ts'
+import {
+  deleteRestriction,
+  restrictionsByUser,
+  unrestricted,
+  type Restrictions,
+} from '#features/restrictions/index.ts'
 import { claimOwnership } from '#features/instance/index.ts'
 import {
   lockOwners,
@@ -29,15 +35,19 @@ export interface Account {
   readonly username: string
   /** Highest first. */
   readonly roles: readonly string[]
+  readonly restrictions: Restrictions
   readonly createdAt: number
   readonly lastSeenAt: number | null
 }
 
 /** Everybody, in the order of their names. */
-export async function listAccounts({ db, roles }: Pick<Context, 'db' | 'roles'>): Promise<Account[]> {
+export async function listAccounts({ db, roles, clock }: Deps): Promise<Account[]> {
   const users = await listUsers(db.read)
   const held = await rolesByUser(db.read)
-  return users.map((user) => accountOf(user, held.get(user.id) ?? [], roles.current))
+  const restrictions = await restrictionsByUser(db.read, clock())
+  return users.map((user) =>
+    accountOf(user, held.get(user.id) ?? [], roles.current, restrictions.get(user.id)),
+  )
 }
 
 /**
@@ -56,8 +66,10 @@ export async function assignRole(ctx: Deps, username: string, role: string): Pro
     const before = await rolesOf(tx, user.id)
     // Two owners who demote each other at the same moment wait for each other here.
     const owners = await lockOwners(tx)
-    if (role === 'owner') await claimOwnership(tx, user.id, ctx.clock())
-    else if (owners.length === 1 && owners[0] === user.id) {
+    if (role === 'owner') {
+      await claimOwnership(tx, user.id, ctx.clock())
+      await freeOwner(tx, user.id)
+    } else if (owners.length === 1 && owners[0] === user.id) {
       throw conflict(
         `The last owner cannot vanish: make somebody else owner before '${user.username}' is not`,
       )
@@ -109,6 +121,13 @@ export async function signOutEverywhere(
   })
 }
 
+/** An owner cannot be kept out, so what was imposed before does not stay. */
+async function freeOwner(tx: Tx, userId: string): Promise<void> {
+  const ban = await deleteRestriction(tx, userId, 'ban')
+  const timeout = await deleteRestriction(tx, userId, 'timeout')
+  if (ban ?? timeout) tx.publish({ type: 'user.restricted', userId, ...unrestricted })
+}
+
 function byOperator(ctx: Pick<Context, 'clock'>, userId: string, action: string) {
   return { actorId: null, action, targetType: 'user', targetId: userId, at: ctx.clock() }
 }
@@ -130,11 +149,17 @@ async function accountNamed(db: Db, username: string): Promise<UserTable> {
   return user
 }
 
-function accountOf(user: UserTable, roles: readonly string[], list: RoleList): Account {
+function accountOf(
+  user: UserTable,
+  roles: readonly string[],
+  list: RoleList,
+  restrictions: Restrictions = unrestricted,
+): Account {
   return {
     userId: user.id,
     username: user.username,
     roles: list.inRankOrder(roles),
+    restrictions,
     createdAt: user.created_at,
     lastSeenAt: user.last_seen_at,
   }

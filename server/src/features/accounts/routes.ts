@@ -2,6 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Context } from '#context'
 import { sessionAnswer, tokensOf } from '#features/auth/index.ts'
+import { appearances } from '#features/appearance/index.ts'
+import { restrictionsByUser, restrictionsOf, unrestricted } from '#features/restrictions/index.ts'
 import { rolesByUser, rolesOf } from '#features/roles/index.ts'
 import type { Api, Endpoint } from '#http/endpoint.ts'
 import { notFound } from '#http/errors.ts'
@@ -43,6 +45,7 @@ function signingRoutes(api: Api, ctx: Context): void {
     bucket: 'auth',
     input: Credentials,
     answers: { 200: sessionAnswer(200, SIGNED_IN) },
+    errors: [403],
   } as const
   const handle = async ({
     input,
@@ -117,7 +120,13 @@ function profileRoutes(api: Api, ctx: Context): void {
       const id = input.user_id || actor.userId
       const user = isId(id) ? await findUser(ctx.db.read, id) : undefined
       if (!user) throw notFound('User', id)
-      return { user_data: userToWire(ctx, user, await rolesOf(ctx.db.read, id)) }
+      const { read } = ctx.db
+      const about = {
+        roleIds: await rolesOf(read, id),
+        restrictions: await restrictionsOf(read, id, ctx.clock()),
+        appearance: (await appearances(read, [id])).get(id),
+      }
+      return { user_data: userToWire(ctx, actor, user, about) }
     },
   )
 
@@ -165,9 +174,17 @@ function directoryRoutes(api: Api, ctx: Context): void {
       bucket: 'default',
       answers: { 200: UserList },
     },
-    async () => {
+    async ({ actor }) => {
       const [users, roles] = [await listUsers(ctx.db.read), await rolesByUser(ctx.db.read)]
-      const list = users.map((user) => userToWire(ctx, user, roles.get(user.id) ?? []))
+      const restrictions = await restrictionsByUser(ctx.db.read, ctx.clock())
+      const looks = await appearances(ctx.db.read)
+      const list = users.map((user) =>
+        userToWire(ctx, actor, user, {
+          roleIds: roles.get(user.id) ?? [],
+          restrictions: restrictions.get(user.id) ?? unrestricted,
+          appearance: looks.get(user.id),
+        }),
+      )
       return { users: list }
     },
   )

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { appearanceFields } from '#features/appearance/index.ts'
+import { ModerationState } from '#features/restrictions/index.ts'
 import { IsoTime } from '#http/schemas.ts'
 import { statuses } from './status.ts'
 
@@ -29,6 +31,8 @@ const User = z
     resolved_privileges: z
       .array(z.string())
       .meta({ description: 'What the roles give together, on the whole server.' }),
+    moderation_state: ModerationState,
+    ...appearanceFields,
     is_owner: z.boolean(),
     is_admin: z.boolean(),
     last_seen: IsoTime.nullable(),

@@ -4,8 +4,9 @@ import type { Published } from '#events/bus.ts'
 import type { Actor } from '#http/access.ts'
 import { unauthorized } from '#http/errors.ts'
 import { Lru } from '#lib/lru.ts'
+import { banned, demandNotBanned, restrictionsOf } from '#features/restrictions/index.ts'
 import { verifyAccessToken, type AccessClaims } from './access-token.ts'
-import { findLivingSession } from './store.ts'
+import { findLivingSession, findSessionUser } from './store.ts'
 
 const REMEMBERED = 20_000
 
@@ -29,7 +30,7 @@ export class Authenticator implements Disposable {
     this.#unsubscribe = ctx.bus.subscribe((published) => this.#forget(published))
   }
 
-  /** @throws HttpError 401 when the token or its session does not count */
+  /** @throws HttpError 401 when the token or its session does not count, 403 while its person is banned */
   async authenticate(token: string): Promise<Actor> {
     const hash = createHash('sha256').update(token).digest('base64')
     let claims = this.#claims.get(hash)
@@ -46,17 +47,26 @@ export class Authenticator implements Disposable {
     return actor
   }
 
-  /** Whose session this is, if it still stands. @throws HttpError 401 */
+  /** Whose session this is, if it still stands. @throws HttpError 401, 403 while the person is banned */
   async check(sessionId: string): Promise<Actor> {
     const known = this.#sessions.get(sessionId)
-    if (known) return known
+    if (known) return this.#asOfNow(known)
     const generation = this.#generation
-    const rows = await findLivingSession(this.#ctx.db.read, sessionId)
+    const now = this.#ctx.clock()
+    const db = this.#ctx.db.read
+    const rows = await findLivingSession(db, sessionId)
     const first = rows[0]
-    if (!first) throw unauthorized('The session has ended')
+    if (!first) {
+      // A ban ends all sessions. Who comes with one of them is told of the ban, not to sign in again.
+      const userId = await findSessionUser(db, sessionId)
+      if (userId !== undefined) await demandNotBanned(db, userId, now)
+      throw unauthorized('The session has ended')
+    }
+    const { ban, timeout } = await restrictionsOf(db, first.user_id, now)
+    if (ban) throw banned(ban)
     const held = rows.flatMap(({ role_id }) => role_id ?? [])
     const actor: Actor = {
-      ...this.#ctx.roles.standing(first.user_id, held, null),
+      ...this.#ctx.roles.standing(first.user_id, held, timeout?.until ?? null),
       sessionId,
       username: first.username,
       roles: this.#ctx.roles.current.inRankOrder(held),
@@ -65,17 +75,33 @@ export class Authenticator implements Disposable {
     return actor
   }
 
+  /** Timeouts end by the clock. */
+  #asOfNow(actor: Actor): Actor {
+    if (actor.timedOutUntil === null || actor.timedOutUntil > this.#ctx.clock()) return actor
+    const free = { ...actor, timedOutUntil: null }
+    this.#sessions.set(actor.sessionId, free)
+    return free
+  }
+
   #forget({ event }: Published): void {
-    const isOfAll = event.type === 'roles.changed' || event.type === 'events.missed'
-    if (event.type !== 'session.ended' && event.type !== 'user.changed' && !isOfAll) return
-    this.#generation++
-    if (isOfAll) return this.#sessions.clear()
-    if (event.type === 'session.ended') {
-      for (const id of event.sessionIds) this.#sessions.delete(id)
-      return
-    }
-    for (const { sessionId, userId } of this.#sessions.values()) {
-      if (userId === event.userId) this.#sessions.delete(sessionId)
+    switch (event.type) {
+      case 'session.ended':
+        this.#generation++
+        for (const id of event.sessionIds) this.#sessions.delete(id)
+        break
+      case 'roles.changed':
+      case 'events.missed':
+        this.#generation++
+        this.#sessions.clear()
+        break
+      case 'user.changed':
+      case 'user.restricted':
+        this.#generation++
+        for (const { sessionId, userId } of this.#sessions.values()) {
+          if (userId === event.userId) this.#sessions.delete(sessionId)
+        }
+        break
+      default:
     }
   }
 

@@ -26,6 +26,7 @@ export function authRoutes(api: Api, ctx: Context): void {
       bucket: 'auth',
       input: RefreshTokenInput,
       answers: { 200: sessionAnswer(200, 'Token refreshed successfully') },
+      errors: [403],
     },
     async ({ input }) => {
       const tokens = await tokensOf(ctx, await refreshSession(ctx, input.refresh_token))

@@ -1,5 +1,6 @@
 import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
+import { demandNotBanned } from '#features/restrictions/index.ts'
 import { unauthorized } from '#http/errors.ts'
 import { isoTime } from '#lib/clock.ts'
 import { newId } from '#lib/id.ts'
@@ -28,9 +29,15 @@ export interface OpenedSession {
   readonly refreshExpiresAt: number
 }
 
-/** Opens a session for a user within the transaction that found or made the user. */
+/**
+ * Opens a session for a user within the transaction that found or made the user, and that has written the user's row:
+ * a ban that comes at the same moment then either is seen here, or ends this session.
+ *
+ * @throws HttpError 403 while the user is banned
+ */
 export async function openSession(ctx: Deps, tx: Tx, userId: string, device: string): Promise<OpenedSession> {
   const now = ctx.clock()
+  await demandNotBanned(tx, userId, now)
   const sessionId = newId(now)
   const refreshToken = newRefreshToken()
   const expiresAt = refreshExpiry(ctx, now)
@@ -65,7 +72,7 @@ export async function tokensOf(ctx: Deps, session: OpenedSession) {
  * taken for stolen and ends its session, unless it comes within seconds, once: then two tabs of one client
  * raced, and the second is given the same successor.
  *
- * @throws HttpError 401
+ * @throws HttpError 401, 403 while the user is banned
  */
 export async function refreshSession(ctx: Deps, token: string): Promise<OpenedSession> {
   const hash = hashRefreshToken(token)
@@ -75,7 +82,11 @@ export async function refreshSession(ctx: Deps, token: string): Promise<OpenedSe
     async (tx): Promise<OpenedSession | 'unknown' | 'expired' | 'reused'> => {
       const now = ctx.clock()
       const row = await findRefreshToken(tx, hash)
-      if (!row || row.ended_at !== null) return 'unknown'
+      if (!row) return 'unknown'
+      if (row.ended_at !== null) {
+        await demandNotBanned(tx, row.user_id, now)
+        return 'unknown'
+      }
       if (row.expires_at <= now) return 'expired'
       const session = { userId: row.user_id, sessionId: row.session_id, refreshToken: next }
       if (row.spent_at === null && (await spendRefreshToken(tx, hash, now))) {

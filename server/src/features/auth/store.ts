@@ -98,6 +98,12 @@ export function findLivingSession(db: Db, sessionId: string): Promise<LivingSess
     .execute()
 }
 
+/** Whose session this is or was. */
+export async function findSessionUser(db: Db, sessionId: string): Promise<string | undefined> {
+  const row = await db.selectFrom('session').select('user_id').where('id', '=', sessionId).executeTakeFirst()
+  return row?.user_id
+}
+
 /** Living sessions of a user, the one used last first. */
 export function listSessions(db: Db, userId: string, now: number): Promise<SessionTable[]> {
   return db

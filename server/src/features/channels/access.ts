@@ -47,15 +47,24 @@ export async function accessChannelToWrite(
   tx: Tx,
   person: Standing,
   channelId: string,
-): Promise<{ type: string; seq: number; standing: ChannelStanding }> {
+): Promise<{ id: string; type: string; seq: number; slowModeSeconds: number; standing: ChannelStanding }> {
   const row = isId(channelId) ? await takeSeq(tx, channelId, person.userId) : undefined
-  const { type, last_seq: seq, standing } = await seen(tx, person, channelId, row)
+  const channel = await seen(tx, person, channelId, row)
+  const { id, type, last_seq: seq, slow_mode_seconds: slowModeSeconds, standing } = channel
   demand(person, 'send_messages', standing)
-  return { type, seq, standing }
+  return { id, type, seq, slowModeSeconds, standing }
 }
 
 /** The channels that `person` may see, direct conversations left out, oldest first. */
 export async function listVisibleChannels(db: Db, person: Standing): Promise<AccessibleChannel[]> {
+  return (await partitionChannels(db, person)).visible
+}
+
+/** All channels but direct conversations, oldest first: those that `person` may see and those that they may not. */
+export async function partitionChannels(
+  db: Db,
+  person: Standing,
+): Promise<{ visible: AccessibleChannel[]; hidden: AccessibleChannel[] }> {
   const channels = await listChannelsSeenBy(db, person.userId)
   const overridden = channels.filter(({ access_revision }) => access_revision > 0)
   const overrides = await overridesFor(
@@ -63,9 +72,13 @@ export async function listVisibleChannels(db: Db, person: Standing): Promise<Acc
     overridden.map(({ id }) => id),
     person,
   )
-  return channels
-    .map((channel) => ({ ...channel, standing: standingOf(channel, overrides.get(channel.id)) }))
-    .filter(({ standing }) => can(person, 'view_messages', standing).allowed)
+  const [visible, hidden]: [AccessibleChannel[], AccessibleChannel[]] = [[], []]
+  for (const channel of channels) {
+    const standing = standingOf(channel, overrides.get(channel.id))
+    const { allowed } = can(person, 'view_messages', standing)
+    ;(allowed ? visible : hidden).push({ ...channel, standing })
+  }
+  return { visible, hidden }
 }
 
 async function seen<C extends SeenFields>(

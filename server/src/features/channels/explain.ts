@@ -2,6 +2,7 @@ import type { Context } from '#context'
 import type { Db } from '#db/database.ts'
 import { findUser } from '#features/accounts/index.ts'
 import { overridesFor, rolesOf } from '#features/roles/index.ts'
+import { restrictionsOf } from '#features/restrictions/index.ts'
 import type { Actor } from '#http/access.ts'
 import { forbidden, invalidField, notFound } from '#http/errors.ts'
 import { isoTime } from '#lib/clock.ts'
@@ -18,7 +19,7 @@ import { channelRights, isRight, type Right } from '#lib/rights.ts'
 import { accessChannel, channelNotFound, standingOf } from './access.ts'
 import { findChannel } from './store.ts'
 
-type Deps = Pick<Context, 'db' | 'roles'>
+type Deps = Pick<Context, 'db' | 'roles' | 'clock'>
 
 /**
  * Why somebody may or may not do something: the decision itself, by the function that decides.
@@ -27,7 +28,7 @@ type Deps = Pick<Context, 'db' | 'roles'>
  * @throws HttpError 403, 404, 422
  */
 export async function explain(
-  { db, roles }: Deps,
+  { db, roles, clock }: Deps,
   actor: Actor,
   question: { userId: string; right: string; channelId: string | undefined },
 ): Promise<Decision> {
@@ -41,7 +42,9 @@ export async function explain(
     (channel !== undefined && can(actor, 'edit_channels', channel.standing).allowed)
   if (!manages) throw forbidden('Only who manages roles or the channel is told about others')
   if (!isId(userId) || !(await findUser(db.read, userId))) throw notFound('User', userId)
-  const person = roles.standing(userId, await rolesOf(db.read, userId), null)
+  const { timeout } = await restrictionsOf(db.read, userId, clock())
+  const held = await rolesOf(db.read, userId)
+  const person = roles.standing(userId, held, timeout?.until ?? null)
   return can(
     person,
     right,

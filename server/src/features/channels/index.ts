@@ -3,9 +3,11 @@ export {
   accessChannelToWrite,
   accessChannelWith,
   listVisibleChannels,
+  partitionChannels,
   type AccessibleChannel,
 } from './access.ts'
 export { channelRoutes } from './routes.ts'
+export { awaitTurn } from './slow-mode.ts'
 export { ChannelParams } from './schema.ts'
 export { listChannelVisibility, lockChannel, membershipsOf, noteChange, type ChannelSeen } from './store.ts'
 export { channelToWire, factsOf } from './wire.ts'

@@ -92,7 +92,7 @@ export function channelRoutes(api: Api, ctx: Context): void {
       method: 'PUT',
       path: '/api/v1/channels/:channel_id/update',
       tag,
-      summary: 'Change the name of a channel, or whether it is private',
+      summary: 'Change the name of a channel, whether it is private, or its slow mode',
       description:
         'Whoever makes a channel private becomes its member. Needs the privilege `edit_channels` in the channel.',
       access: 'user',
@@ -103,7 +103,11 @@ export function channelRoutes(api: Api, ctx: Context): void {
       errors: [404, 409],
     },
     async ({ actor, params, input }) => {
-      const edit = { name: input.channel_name, isPrivate: input.is_private }
+      const edit = {
+        name: input.channel_name,
+        isPrivate: input.is_private,
+        slowModeSeconds: input.slow_mode_seconds,
+      }
       const { channel, members } = await editChannel(ctx, actor, params.channel_id, edit)
       const channel_data = channelToWire(factsOf(channel), members)
       return { message: 'Channel updated successfully', channel_data }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { channelTypes } from '#events/events.ts'
 import { IsoTime } from '#http/schemas.ts'
 import { channelIdOf } from '#lib/conversation-id.ts'
+import { MAX_SLOW_MODE_SECONDS } from './slow-mode.ts'
 
 const Channel = z
   .object({
@@ -12,6 +13,7 @@ const Channel = z
     is_private: z.boolean(),
     allowed_users: z.array(z.string()).nullable().meta({ description: 'Members of a private channel.' }),
     participant_ids: z.array(z.string()),
+    slow_mode_seconds: z.int().meta({ description: 'How long everybody waits between two messages.' }),
     created_at: IsoTime,
   })
   .meta({ id: 'Channel' })
@@ -28,6 +30,9 @@ export const CreateChannelInput = z.object({
 export const UpdateChannelInput = z.object({
   channel_name: z.string().min(1).max(400).optional(),
   is_private: z.boolean().optional(),
+  slow_mode_seconds: z.int().min(0).max(MAX_SLOW_MODE_SECONDS).optional().meta({
+    description: 'How long everybody waits between two messages; 0 ends slow mode.',
+  }),
 })
 
 export const ChannelList = z.object({ status_code: z.literal(200), channels: z.array(Channel) })

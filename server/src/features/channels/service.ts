@@ -48,6 +48,7 @@ export async function createChannel(
     last_seq: 0,
     changes: 0,
     access_revision: 0,
+    slow_mode_seconds: 0,
     created_by: actor.userId,
     created_at: now,
     updated_at: now,

@@ -105,7 +105,7 @@ export async function markChannelDeleted(tx: Tx, id: string, now: number): Promi
 export function updateChannel(
   tx: Tx,
   id: string,
-  change: Partial<Pick<ChannelTable, 'name' | 'name_key' | 'is_private'>>,
+  change: Partial<Pick<ChannelTable, 'name' | 'name_key' | 'is_private' | 'slow_mode_seconds'>>,
   { access, now }: { access: boolean; now: number },
 ): Promise<ChannelTable | undefined> {
   return tx
@@ -152,7 +152,7 @@ export async function takeSeq(
   tx: Tx,
   id: string,
   userId: string,
-): Promise<(SeenFields & Pick<ChannelTable, 'last_seq'>) | undefined> {
+): Promise<(SeenFields & Pick<ChannelTable, 'last_seq' | 'slow_mode_seconds'>) | undefined> {
   const row = await tx
     .updateTable('channel')
     .set((eb) => ({ last_seq: eb('last_seq', '+', 1) }))
@@ -163,6 +163,7 @@ export async function takeSeq(
       'id',
       'is_private',
       'access_revision',
+      'slow_mode_seconds',
       'last_seq',
       eb
         .selectFrom('channel_member')
@@ -198,4 +199,39 @@ export function noteChange(tx: Tx, id: string): void {
       .set((eb) => ({ changes: eb('changes', '+', 1) }))
       .where('id', '=', id),
   )
+}
+
+/**
+ * Notes that somebody writes now, if they have not since `since`.
+ *
+ * @returns false when they have
+ */
+export async function takeTurn(
+  tx: Tx,
+  channelId: string,
+  userId: string,
+  { since, now }: { since: number; now: number },
+): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('slow_mode_turn')
+    .values({ channel_id: channelId, user_id: userId, at: now })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['channel_id', 'user_id'])
+        .doUpdateSet({ at: now })
+        .where('slow_mode_turn.at', '<=', since),
+    )
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+/** When somebody wrote last while a channel was in slow mode. */
+export async function lastTurn(db: Db, channelId: string, userId: string): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('slow_mode_turn')
+    .select('at')
+    .where('channel_id', '=', channelId)
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  return row?.at
 }

@@ -14,6 +14,7 @@ import { factsOf } from './wire.ts'
 export interface ChannelEdit {
   readonly name?: string | undefined
   readonly isPrivate?: boolean | undefined
+  readonly slowModeSeconds?: number | undefined
 }
 
 /**
@@ -29,8 +30,8 @@ export async function editChannel(
   channelId: string,
   edit: ChannelEdit,
 ): Promise<{ channel: ChannelTable; members: readonly string[] | null }> {
-  if (edit.name === undefined && edit.isPrivate === undefined) {
-    throw badRequest('Nothing to update: send channel_name or is_private')
+  if (Object.values(edit).every((value) => value === undefined)) {
+    throw badRequest('Nothing to update: send channel_name, is_private or slow_mode_seconds')
   }
   const name = edit.name === undefined ? undefined : channelNameOf(edit.name)
   try {
@@ -40,6 +41,7 @@ export async function editChannel(
       const turns = edit.isPrivate !== undefined && edit.isPrivate !== (before.is_private === 1)
       const change = {
         ...(name !== undefined && { name, name_key: foldCase(name) }),
+        ...(edit.slowModeSeconds !== undefined && { slow_mode_seconds: edit.slowModeSeconds }),
         ...(turns && { is_private: edit.isPrivate ? (1 as const) : (0 as const) }),
       }
       const row = await updateChannel(tx, channelId, change, { access: turns, now })
@@ -77,6 +79,6 @@ async function announceTurn(tx: Tx, row: ChannelTable, userId: string, now: numb
   if (joins) tx.publish({ type: 'channel.member_added', channel, userId })
 }
 
-function detailsOf({ name, is_private }: ChannelTable | AccessibleChannel) {
-  return { channel_name: name, is_private: is_private === 1 }
+function detailsOf({ name, is_private, slow_mode_seconds }: ChannelTable | AccessibleChannel) {
+  return { channel_name: name, is_private: is_private === 1, slow_mode_seconds }
 }

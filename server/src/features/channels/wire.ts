@@ -8,6 +8,7 @@ export function factsOf(row: ChannelTable): ChannelFacts {
     name: row.name,
     type: row.type as ChannelFacts['type'],
     isPrivate: row.is_private === 1,
+    slowModeSeconds: row.slow_mode_seconds,
     createdAt: row.created_at,
   }
 }
@@ -26,6 +27,7 @@ export function channelToWire(channel: ChannelFacts, members: readonly string[] 
     is_private: channel.isPrivate,
     allowed_users: members === null ? null : [...members],
     participant_ids: [],
+    slow_mode_seconds: channel.slowModeSeconds,
     created_at: isoTime(channel.createdAt),
   }
 }

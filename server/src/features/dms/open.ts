@@ -109,6 +109,7 @@ export function emptyChannel(createdBy: string, now: number) {
     last_seq: 0,
     changes: 0,
     access_revision: 0,
+    slow_mode_seconds: 0,
     created_by: createdBy,
     created_at: now,
     updated_at: now,

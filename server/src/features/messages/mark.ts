@@ -1,7 +1,8 @@
 import type { Context } from '#context'
 import { accessChannel, lockChannel, noteChange, type AccessibleChannel } from '#features/channels/index.ts'
+import { recordAudit } from '#features/audit/index.ts'
 import { removeFilesOfMessages } from '#features/files/index.ts'
-import type { Db } from '#db/database.ts'
+import type { Db, Tx } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
 import { can, type Standing } from '#lib/permission.ts'
 import { forbidden, HttpError, notFound } from '#http/errors.ts'
@@ -24,7 +25,7 @@ async function accessMessage(
 }
 
 /** A message wherever it is. Whether it or its channel is out of reach must not show. @throws HttpError 404 */
-async function accessMessageAnywhere(
+export async function accessMessageAnywhere(
   db: Db,
   actor: Standing,
   messageId: string,
@@ -74,17 +75,38 @@ export async function deleteMessage(
     if (!isAuthor && !can(actor, 'delete_messages', channel.standing).allowed) {
       throw forbidden('Only the author or a moderator can delete this message')
     }
-    if (message.has_files === 1) {
-      await lockChannel(tx, channelId)
-      await removeFilesOfMessages(ctx, tx, [messageId])
-    }
-    if (!(await eraseMessage(tx, messageId, actor.userId, ctx.clock()))) throw messageNotFound(messageId)
-    noteChange(tx, channelId)
+    if (!(await withdrawMessage(ctx, tx, message, actor.userId))) throw messageNotFound(messageId)
     if (channel.type === 'dm') {
       await ctx.conversations.deleted(tx, { id: messageId, channelId, senderId: message.sender_id })
     }
-    tx.publish({ type: 'message.deleted', channelId, messageId, seq: message.seq })
+    if (isAuthor) return
+    recordAudit(tx, {
+      actorId: actor.userId,
+      action: 'message.deleted',
+      targetType: 'message',
+      targetId: messageId,
+      details: { channel_id: channelId, sender_id: message.sender_id },
+      at: ctx.clock(),
+    })
   })
+}
+
+/** Takes a message away from everybody, with its files, and leaves a tombstone, once it is known that it may be. @returns false if it was gone already */
+export async function withdrawMessage(
+  ctx: Pick<Context, 'clock'>,
+  tx: Tx,
+  message: Pick<LivingMessage, 'id' | 'channel_id' | 'seq' | 'has_files'>,
+  by: string,
+): Promise<boolean> {
+  const { id, channel_id: channelId, seq } = message
+  if (message.has_files === 1) {
+    await lockChannel(tx, channelId)
+    await removeFilesOfMessages(ctx, tx, [id])
+  }
+  if (!(await eraseMessage(tx, id, by, ctx.clock()))) return false
+  noteChange(tx, channelId)
+  tx.publish({ type: 'message.deleted', channelId, messageId: id, seq })
+  return true
 }
 
 function messageNotFound(messageId: string): HttpError {

@@ -48,7 +48,8 @@ export function messageRoutes(api: Api, ctx: Context): void {
       description:
         'Needs the privilege `send_messages` in the channel, and `upload_files` for files. They come in a form, in the ' +
         'field `attachments`, several if need be; the text may be missing then. With `upload_id`, in the query or ' +
-        "before the files, the sender's sockets are told how far the upload is.",
+        "before the files, the sender's sockets are told how far the upload is. 429 while the channel is in slow " +
+        "mode and it is not the caller's turn.",
       access: 'user',
       bucket: 'messages',
       params: ChannelParams,
@@ -62,7 +63,7 @@ export function messageRoutes(api: Api, ctx: Context): void {
         },
       },
       answers: { 201: MessageSent },
-      errors: [404, 507],
+      errors: [404, 429, 507],
     },
     async ({ actor, params, input, files }) => {
       const message = await sendMessage(ctx, actor, params.channel_id, input, files)

@@ -1,6 +1,6 @@
 import type { Context } from '#context'
 import type { MessageContent } from '#events/events.ts'
-import { accessChannelToWrite, accessChannelWith } from '#features/channels/index.ts'
+import { accessChannelToWrite, accessChannelWith, awaitTurn } from '#features/channels/index.ts'
 import { storeFiles, type StagedFile } from '#features/files/index.ts'
 import { demand, type Actor } from '#http/access.ts'
 import { badRequest, HttpError, invalidField } from '#http/errors.ts'
@@ -26,7 +26,7 @@ export interface MessageInput {
  * Stores a message and announces it. What one writes, one has read.
  *
  * @param files that came with it; they are the message's when it is stored
- * @throws HttpError 400 empty, too long, or a channel for voice only; 403; 404; 413; 422; 507
+ * @throws HttpError 400 empty, too long, or a channel for voice only; 403; 404; 413; 422; 429 in slow mode; 507
  */
 export async function sendMessage(
   ctx: Deps,
@@ -43,10 +43,12 @@ export async function sendMessage(
   // The gateway shows the author next to the message and should not have to wait for the database then.
   await ctx.profiles.of([actor.userId])
   const sent = await ctx.db.transact(async (tx) => {
-    const { type, seq } = await accessChannelToWrite(tx, actor, channelId)
+    const channel = await accessChannelToWrite(tx, actor, channelId)
+    const { type, seq } = channel
     if (type === 'voice') throw badRequest('This channel is for voice only')
     const isDirect = type === 'dm'
     if (isDirect) await ctx.conversations.admit(tx, channelId, { senderId: actor.userId, seq })
+    await awaitTurn(tx, actor, channel, now)
     insertMessage(tx, {
       id: draft.id,
       channel_id: channelId,

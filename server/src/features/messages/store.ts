@@ -115,6 +115,28 @@ export async function firstSeqSince(db: Db, channelId: string, time: number): Pr
   return row?.seq
 }
 
+/** What somebody sent lately in some channels and is still there, newest first. */
+export function recentMessagesOf(
+  db: Db,
+  senderId: string,
+  channelIds: readonly string[],
+  { since, until, limit }: { since: number; until: number; limit: number },
+): Promise<Pick<MessageTable, 'id' | 'channel_id' | 'seq' | 'has_files'>[]> {
+  if (channelIds.length === 0) return Promise.resolve([])
+  return db
+    .selectFrom('message')
+    .select(['id', 'channel_id', 'seq', 'has_files'])
+    .where('channel_id', 'in', channelIds)
+    .where('sent_at', '>=', since)
+    .where('sent_at', '<=', until)
+    .where('sender_id', '=', senderId)
+    .where('deleted_at', 'is', null)
+    .orderBy('sent_at', 'desc')
+    .orderBy('seq', 'desc')
+    .limit(limit)
+    .execute()
+}
+
 /** Leaves a tombstone without content. @returns false if it was one already */
 export async function eraseMessage(tx: Tx, id: string, by: string, now: number): Promise<boolean> {
   const { numUpdatedRows } = await tx

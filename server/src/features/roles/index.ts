@@ -1,5 +1,5 @@
 export { compileOverrides } from './overrides.ts'
-export { builtInRoles, type BuiltInRole, type RoleList } from './role-list.ts'
+export { builtInRoles, RoleList, type BuiltInRole } from './role-list.ts'
 export { Roles } from './roles.ts'
 export { roleRoutes } from './routes.ts'
 export {

@@ -56,6 +56,7 @@ describe('creating a channel', () => {
         is_private: false,
         allowed_users: null,
         participant_ids: [],
+        slow_mode_seconds: 0,
         created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*\+00:00$/),
       },
     })

@@ -33,8 +33,8 @@ test('a channel gets another name, which those who see it are told', async () =>
   )
   const log = await owner.get('/api/v1/system/audit-log', { query: { action: 'channel.updated', limit: 1 } })
   expect(log.body.entries[0].details).toEqual({
-    before: { channel_name: 'new', is_private: false },
-    after: { channel_name: 'NEW', is_private: false },
+    before: { channel_name: 'new', is_private: false, slow_mode_seconds: 0 },
+    after: { channel_name: 'NEW', is_private: false, slow_mode_seconds: 0 },
   })
 })
 

@@ -1,0 +1,2 @@
+export { banByOperator, freeByOperator } from './operator.ts'
+export { moderationRoutes } from './routes.ts'
