@@ -11,8 +11,13 @@ if (!existsSync(node)) {
   process.exit(1)
 }
 
-// A smaller young generation: less memory at rest for a few more, shorter collections.
-const args = ['--max-semi-space-size=8', here('../server/src/main.ts'), ...process.argv.slice(2)]
+// A smaller young generation and fewer helper threads: less memory at rest, for a few more, shorter collections.
+const args = [
+  '--max-semi-space-size=4',
+  '--v8-pool-size=2',
+  here('../server/src/main.ts'),
+  ...process.argv.slice(2),
+]
 // Keeps the sources stripped of their types, which saves 30 MB and 0.3 s at every start but the first.
 const env = { NODE_COMPILE_CACHE: here('../node_modules/.cache/pufferblow'), ...process.env }
 

@@ -1,6 +1,4 @@
 import type { AddressInfo } from 'node:net'
-import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { originOf } from '#config/load.ts'
 import type { Context } from '#context'
@@ -25,6 +23,7 @@ import { voiceRoutes, voiceTasks } from '#features/voice/index.ts'
 import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { RequestLimits } from '#http/rate-limit/hooks.ts'
+import { serveDocsPage } from '#http/docs-page.ts'
 import { createHttpServer } from '#http/server.ts'
 
 /** A server that listens. */
@@ -47,7 +46,7 @@ export async function startServer(
   options: { originIsDefault: boolean },
 ): Promise<RunningServer> {
   const { app, api } = await declareServer(ctx)
-  await serveDocumentation(app, api, ctx)
+  serveDocumentation(app, api, ctx)
 
   await resetPresence(ctx)
   await ctx.voice.start()
@@ -147,22 +146,12 @@ function declareWork(ctx: Context): void {
 }
 
 /** `/openapi.json` and, for people, `/docs`. */
-async function serveDocumentation(app: FastifyInstance, api: Api, ctx: Context): Promise<void> {
+function serveDocumentation(app: FastifyInstance, api: Api, ctx: Context): void {
   const config = { access: 'public', bucket: 'default' } as const
   app.get('/openapi.json', { config }, (_request, reply) =>
     reply.type('application/json').send(JSON.stringify(api.openApi.document(ctx.instance.origin))),
   )
-  app.get('/redoc', { config }, (_request, reply) => reply.redirect('/docs', 307))
-  await app.register(async (scope) => {
-    scope.addHook('onRoute', (route) => {
-      route.config = { ...config, ...route.config }
-    })
-    await scope.register(swagger, {
-      mode: 'static',
-      specification: { document: api.openApi.document(ctx.instance.origin) as never },
-    })
-    await scope.register(swaggerUi, { routePrefix: '/docs', uiConfig: { url: '/openapi.json' } })
-  })
+  serveDocsPage(app)
 }
 
 function observe(app: FastifyInstance, ctx: Context): void {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Engine } from './database.ts'
-import { PostgresEngine } from './dialect/postgres.ts'
+import type { PostgresEngine } from './dialect/postgres.ts'
 import { AlreadyRunningError, claimSqlite, SqliteEngine } from './dialect/sqlite.ts'
 import type { StreamClaim } from './event-log.ts'
 import { migrate, migrationStatus, NewerDatabaseError } from './migrate.ts'
@@ -96,7 +96,11 @@ export async function migrateUnlessServed(engine: Engine): Promise<string[]> {
 
 async function openEngine(options: DatabaseOptions): Promise<Engine> {
   const file = sqliteFileOf(options.url)
-  if (file === undefined) return PostgresEngine.open(options)
+  if (file === undefined) {
+    // Its driver is loaded only where there is a PostgreSQL.
+    const { PostgresEngine: Postgres } = await import('./dialect/postgres.ts')
+    return Postgres.open(options)
+  }
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   return SqliteEngine.open({ file, cacheMb: options.cacheMb }, (error) => options.onFatal?.(error))
 }

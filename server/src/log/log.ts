@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module'
 import { pino } from 'pino'
-import { prettyFactory } from 'pino-pretty'
+import type { prettyFactory as PrettyFactory } from 'pino-pretty'
 import type { Config } from '#config/schema.ts'
 import { redactLine } from './redact.ts'
 import { maskSecretKeys } from './secret-keys.ts'
@@ -41,6 +42,10 @@ export function createLog({ level, format, destination }: LogOptions): Log {
 
 /** pino-pretty as a function, without its stream and worker thread. */
 function prettyStream(output: LogDestination, { colorize }: { colorize: boolean }): LogDestination {
+  // Loaded only where somebody looks.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as {
+    prettyFactory: typeof PrettyFactory
+  }
   const prettify = prettyFactory({ colorize, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' })
   return { write: (line) => output.write(prettify(line)) }
 }

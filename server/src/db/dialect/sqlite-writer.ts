@@ -49,7 +49,10 @@ export class SqliteWriter implements AsyncDisposable {
 
   /** @param onFailure told when the thread ended by itself: nothing can be stored any more */
   constructor(options: SqliteOptions, onFailure: (error: Error) => void) {
-    this.#worker = new Worker(new URL('./sqlite-writer-thread.ts', import.meta.url), { workerData: options })
+    this.#worker = new Worker(new URL('./sqlite-writer-thread.ts', import.meta.url), {
+      workerData: options,
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    })
     this.#worker.on('message', (answer: WriterAnswer) => {
       const { resolve, reject } = this.#pending.shift()!
       if ('error' in answer) reject(new SqliteError(answer.error))

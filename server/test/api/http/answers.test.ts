@@ -332,3 +332,16 @@ test('what is private is kept out of caches, also when a page was loaded before'
   expect(answer.headers.get('server')).toBeNull()
   expect(answer.headers.get('x-powered-by')).toBeNull()
 })
+
+test('the page for people has all that it needs from this server, and no inline script', async () => {
+  await using server = await startServer()
+  const get = (path: string) => request(server, 'GET', path, { undescribed: true })
+  const page = await get('/docs')
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+  expect(page.headers.get('content-security-policy')).toContain("script-src 'self';")
+  const files = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!)
+  expect(files).toHaveLength(5)
+  for (const file of files) expect((await get(file)).status, file).toBe(200)
+  expect((await get('/docs/static/..%2fpackage.json')).status).toBe(404)
+  expect((await get('/docs/static/nothing.js')).status).toBe(404)
+})
