@@ -5,6 +5,7 @@ import { filesByContent, findFile } from '#features/files/index.ts'
 import { accessChannel } from '#features/channels/index.ts'
 import { HttpError, notFound } from '#http/errors.ts'
 import type { Standing } from '#lib/permission.ts'
+import type { Right } from '#lib/rights.ts'
 
 const FILE_ID = /^[\w-]{22}$/
 const HASH = /^[0-9a-f]{64}$/
@@ -94,10 +95,11 @@ export async function maySee(
 }
 
 /** Somebody without an account, who is a member of nothing and sees what nobody is kept from. */
+const rights: ReadonlySet<Right> = new Set(['view_messages'])
 const NOBODY: Standing = {
   userId: '',
-  held: [],
-  rights: new Set(['view_messages']),
+  held: [{ id: 'nobody', name: 'nobody', rights, isSystem: true }],
+  rights,
   timedOutUntil: null,
 }
 
