@@ -2,6 +2,7 @@
 // machine: npm run bench [-- --only send,page] [--quick] [--json <file>]
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { chartsCase } from './cases/charts.ts'
 import { coldStart } from './cases/cold-start.ts'
 import { crowd } from './cases/crowd.ts'
 import { fanOut } from './cases/fan-out.ts'
@@ -11,7 +12,7 @@ import { send } from './cases/send.ts'
 import type { Case, Measurement } from './lib/measurement.ts'
 import { passes, printTable, writeResults } from './lib/report.ts'
 
-const cases: readonly Case[] = [send, page, fanOut, crowd, coldStart, limits]
+const cases: readonly Case[] = [send, page, fanOut, crowd, chartsCase, coldStart, limits]
 
 const { values: options } = parseArgs({
   options: {

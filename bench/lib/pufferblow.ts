@@ -19,6 +19,8 @@ export async function startPufferblow(dataDir: string): Promise<Program> {
     PUFFERBLOW_DATA_DIR: dataDir,
     PUFFERBLOW_HOST: '127.0.0.1',
     PUFFERBLOW_PORT: '0',
+    // Tokens outlive a restart on another port.
+    PUFFERBLOW_PUBLIC_ORIGIN: 'https://bench.example',
     PUFFERBLOW_LOG_FORMAT: 'json',
     PUFFERBLOW_ACCOUNTS_ACCESS_TOKEN_MINUTES: '1440',
     PUFFERBLOW_GATEWAY_MAX_SOCKETS_PER_USER: '1000',
@@ -47,10 +49,10 @@ export async function signUp(url: string, count: number): Promise<Account[]> {
 }
 
 /** Creates a public channel. @returns its id */
-export async function createChannel(url: string, { token }: Account): Promise<string> {
+export async function createChannel(url: string, { token }: Account, name = 'bench'): Promise<string> {
   const answer = await call(url, 'POST', '/api/v1/channels/create/', {
     token,
-    body: { channel_name: 'bench' },
+    body: { channel_name: name },
   })
   return (answer['channel_data'] as { channel_id: string }).channel_id
 }

@@ -16,6 +16,8 @@ import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { moderationRoutes } from '#features/moderation/index.ts'
 import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
 import { roleRoutes } from '#features/roles/index.ts'
+import { statRoutes, statTasks } from '#features/stats/index.ts'
+import { activityRoutes } from '#features/activity/index.ts'
 import { retentionRoutes, retentionTasks } from '#features/retention/index.ts'
 import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
 import { downloadRoutes, storageRoutes, storageTasks } from '#features/storage/index.ts'
@@ -128,6 +130,8 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
   instanceRoutes(app, api, ctx)
   taskRoutes(api, ctx)
   retentionRoutes(api, ctx)
+  statRoutes(api, ctx)
+  activityRoutes(api, ctx)
   gatewayRoutes(api)
   return { app, api }
 }
@@ -140,6 +144,7 @@ function declareWork(ctx: Context): void {
   auditTasks(ctx)
   retentionTasks(ctx)
   voiceTasks(ctx)
+  statTasks(ctx)
   housekeepingTasks(ctx)
   handleSweeps(ctx)
   storageTasks(ctx)

@@ -34,6 +34,7 @@ export const SECTIONS = {
   audit: 'The record of what people with power did.',
   jobs: 'Durable work in the background.',
   tasks: 'What the server does by itself at certain times.',
+  stats: 'Figures about the server.',
   media: 'Decoding of pictures, which happens in processes of its own.',
   federation: 'Talking to other servers (ActivityPub). It needs a public origin with https.',
   log: 'What is written to standard output.',
@@ -368,6 +369,18 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_TASKS_TIME_ZONE',
     default: 'UTC',
     description: 'Time zone of the schedules of background tasks: what runs at night runs at night there.',
+  }),
+
+  'stats.public': setting(flag(), {
+    env: 'PUFFERBLOW_STATS_PUBLIC',
+    default: true,
+    description:
+      'Whether anybody may read how many users, channels and messages there are. Otherwise it takes `view_server_stats`.',
+  }),
+  'stats.activity_retention_days': setting(integer(1, 3650), {
+    env: 'PUFFERBLOW_STATS_ACTIVITY_RETENTION_DAYS',
+    default: 90,
+    description: 'How long it is remembered who signed up and in, created channels and changed settings.',
   }),
 
   'storage.clamav': setting(clamdAddress(), {

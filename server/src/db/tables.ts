@@ -39,6 +39,11 @@ export interface Tables {
   task: TaskTable
   task_run: TaskRunTable
   channel_retention: ChannelRetentionTable
+  stat_count: StatCountTable
+  stat_level: StatLevelTable
+  message_roll_up: MessageRollUpTable
+  active_day: ActiveDayTable
+  activity: ActivityTable
   federation_person: FederationPersonTable
   federation_name: FederationNameTable
   federation_key: FederationKeyTable
@@ -426,6 +431,52 @@ export interface ChannelRetentionTable {
   days: number | null
   /** Messages up to this number are gone, without tombstones. */
   pruned_seq: number
+}
+
+export type StatMinutes = 5 | 60
+
+/** How often something happened in five minutes, and in an hour. Nothing happened where there is no row. */
+export interface StatCountTable {
+  metric: string
+  /** How long `start` begins. */
+  minutes: StatMinutes
+  start: number
+  count: number
+}
+
+/** How high something was in five minutes, and in an hour, looked at now and then. */
+export interface StatLevelTable {
+  metric: string
+  minutes: StatMinutes
+  start: number
+  samples: number
+  /** Of all samples together. */
+  total: number
+  peak: number
+}
+
+/** Messages of a channel up to this number are in `stat_count`. */
+export interface MessageRollUpTable {
+  channel_id: string
+  seq: number
+}
+
+/** Who was there on a day. */
+export interface ActiveDayTable {
+  /** Beginning of the day, UTC. */
+  day: number
+  user_id: string
+}
+
+/** What happened that those who run the server want to see: an account, a channel, a changed setting. */
+export interface ActivityTable {
+  id: string
+  at: number
+  type: string
+  user_id: string | null
+  channel_id: string | null
+  /** JSON. */
+  details: string
 }
 
 /** What a person chose about federation; without a row, the defaults. */

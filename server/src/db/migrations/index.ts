@@ -2,6 +2,7 @@ import type { Migration } from 'kysely/migration'
 import * as core from './0001-core.ts'
 import * as jobs from './0002-jobs.ts'
 import * as files from './0003-files.ts'
+import * as stats from './0004-stats.ts'
 import * as roles from './0005-roles.ts'
 import * as dms from './0007-dms.ts'
 import * as federation from './0008-federation.ts'
@@ -12,6 +13,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0001-core': core,
   '0002-jobs': jobs,
   '0003-files': files,
+  '0004-stats': stats,
   '0005-roles': roles,
   '0007-dms': dms,
   '0008-federation': federation,

@@ -1,5 +1,6 @@
 import type { Context } from '#context'
 import { endSessions, openSession, type OpenedSession } from '#features/auth/index.ts'
+import { recordActivity } from '#features/stats/index.ts'
 import type { Actor } from '#http/access.ts'
 import type { Client } from '#http/client-address.ts'
 import { notFound, unauthorized } from '#http/errors.ts'
@@ -34,6 +35,7 @@ export async function signIn(
     // The password may have been changed while it was checked.
     const checked = { id: user.id, passwordHash: user.password_hash }
     if (!(await updateUserWithPassword(tx, checked, { last_seen_at: ctx.clock() }))) throw wrong
+    recordActivity(tx, { type: 'user_signed_in', userId: user.id, at: ctx.clock() })
     return openSession(ctx, tx, user.id, device)
   })
 }

@@ -4,6 +4,7 @@ import { isUniqueViolation } from '#db/errors.ts'
 import { openSession, type OpenedSession } from '#features/auth/index.ts'
 import { claimOwnership } from '#features/instance/index.ts'
 import { grantRole } from '#features/roles/index.ts'
+import { recordActivity } from '#features/stats/index.ts'
 import { conflict, forbidden } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
 import type { Visit } from './sign-in.ts'
@@ -85,6 +86,7 @@ async function insertAccount(
     last_seen_at: person === 'present' ? now : null,
     origin_server: null,
   })
+  recordActivity(tx, { type: 'user_joined', userId: id, at: now })
   return id
 }
 

@@ -4,6 +4,7 @@ import { isUniqueViolation } from '#db/errors.ts'
 import { findUser, foldCase } from '#features/accounts/index.ts'
 import { recordAudit } from '#features/audit/index.ts'
 import { overridesFor, rolesOf } from '#features/roles/index.ts'
+import { recordActivity } from '#features/stats/index.ts'
 import type { Db, Tx } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest, conflict, forbidden, invalidField, notFound } from '#http/errors.ts'
@@ -62,6 +63,18 @@ export async function createChannel(
       recordAudit(tx, {
         ...onChannel(ctx, actor, row.id, 'channel.created'),
         details: { channel_name: name, channel_type: input.type, is_private: input.isPrivate },
+      })
+      recordActivity(tx, {
+        type: 'channel_created',
+        userId: actor.userId,
+        channelId: row.id,
+        details: {
+          channel_name: name,
+          channel_id: row.id,
+          is_private: input.isPrivate,
+          created_by: actor.userId,
+        },
+        at: now,
       })
       if (!input.isPrivate) return
       await insertMember(tx, row.id, actor.userId, now)

@@ -1,14 +1,25 @@
 import type { Context } from '#context'
+import { recordActivity } from '#features/stats/index.ts'
 import { invalid } from '#http/errors.ts'
 import { serverSettings, writeSettings, type ServerSettings } from './settings.ts'
 
-/** Changes what the owner may change while the server runs. It is in force when this returns. */
+/**
+ * Changes what the owner may change while the server runs. It is in force when this returns.
+ *
+ * @param by whose doing it is; null for the operator of the machine
+ */
 export async function changeSettings(
   ctx: Pick<Context, 'db' | 'clock' | 'settings'>,
   change: Partial<ServerSettings>,
+  by: string | null = null,
 ): Promise<void> {
   await ctx.db.transact(async (tx) => {
-    await writeSettings(tx, change, ctx.clock())
+    const at = ctx.clock()
+    await writeSettings(tx, change, at)
+    for (const [field, value] of Object.entries(change)) {
+      const details = { field, new_value: value, setting_type: typeof value }
+      recordActivity(tx, { type: 'server_settings_updated', userId: by, details, at })
+    }
     tx.publish({ type: 'settings.changed' })
   })
   await ctx.settings.reload()

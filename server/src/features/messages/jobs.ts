@@ -1,4 +1,5 @@
 import type { Context } from '#context'
+import { rollUpChannel } from '#features/stats/index.ts'
 import { removeMessages } from './remove.ts'
 import { deleteReadStates } from './store.ts'
 
@@ -8,6 +9,7 @@ const BATCH = 200
 /** Does the durable work of this feature. */
 export function messageJobs(ctx: Pick<Context, 'db' | 'clock' | 'jobs'>): void {
   ctx.jobs.handle('messages.purge', async ({ channelId }, { signal }) => {
+    await rollUpChannel(ctx, channelId)
     let removed: number
     do {
       signal.throwIfAborted()

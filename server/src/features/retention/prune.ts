@@ -1,6 +1,7 @@
 import type { Context } from '#context'
 import { lockChannel, noteChange } from '#features/channels/index.ts'
 import { firstSeqSince, removeMessages } from '#features/messages/index.ts'
+import { rollUpChannel } from '#features/stats/index.ts'
 import { daysKept } from './policy.ts'
 import { listRetention, notePruned, type ChannelRetention } from './store.ts'
 
@@ -37,6 +38,7 @@ async function pruneChannel(
 ): Promise<number> {
   const firstKept = await firstSeqSince(ctx.db.read, channel.id, before)
   const upToSeq = firstKept === undefined ? channel.last_seq : firstKept - 1
+  await rollUpChannel(ctx, channel.id)
   let total = 0
   for (;;) {
     signal.throwIfAborted()

@@ -2,6 +2,7 @@ import type { Context } from '#context'
 import { recordAudit } from '#features/audit/index.ts'
 import { accessChannel } from '#features/channels/index.ts'
 import { writeSettings } from '#features/instance/index.ts'
+import { recordActivity } from '#features/stats/index.ts'
 import type { Actor } from '#http/access.ts'
 import { findDays, setDays } from './store.ts'
 
@@ -22,6 +23,8 @@ export async function setServerRetention(
       details: { days },
       at,
     })
+    const setting = { field: 'message_retention_days', new_value: days, setting_type: 'number' }
+    recordActivity(tx, { type: 'server_settings_updated', userId: actorId, details: setting, at })
     tx.publish({ type: 'settings.changed' })
   })
   await ctx.settings.reload()
