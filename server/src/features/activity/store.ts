@@ -3,6 +3,7 @@ import type { ActivityTable } from '#db/tables.ts'
 
 export interface ActivityWithUser extends ActivityTable {
   username: string | null
+  avatar: string | null
 }
 
 /**
@@ -19,7 +20,7 @@ export function listActivity(
     .selectFrom('activity')
     .leftJoin('user', 'user.id', 'activity.user_id')
     .selectAll('activity')
-    .select('user.username')
+    .select(['user.username', 'user.avatar'])
     .where((where) =>
       channelIds.length === 0
         ? where('activity.channel_id', 'is', null)

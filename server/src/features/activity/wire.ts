@@ -1,3 +1,4 @@
+import { pictureAddress } from '#features/files/index.ts'
 import type { ActivityType } from '#features/stats/index.ts'
 import { isoTime } from '#lib/clock.ts'
 import type { ActivityWithUser } from './store.ts'
@@ -41,7 +42,7 @@ export function activityToWire(row: ActivityWithUser) {
     title,
     description: describe(user?.username ?? 'Somebody', details),
     timestamp: isoTime(row.at),
-    user: user && { ...user, avatar_url: null },
+    user: user && { ...user, avatar_url: pictureAddress(row.avatar) },
     metadata: { ...details, ...aboutUser(row, user?.username) },
   }
 }

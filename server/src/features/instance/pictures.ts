@@ -7,6 +7,7 @@ import {
   type StagedFile,
 } from '#features/files/index.ts'
 import { recordAudit } from '#features/audit/index.ts'
+import { recordActivity } from '#features/stats/index.ts'
 import type { Actor } from '#http/access.ts'
 import type { Api } from '#http/endpoint.ts'
 import { z } from 'zod'
@@ -77,6 +78,12 @@ async function setServerPicture(
       targetType: 'server',
       targetId: ctx.instance.serverId,
       details: { purpose },
+      at: ctx.clock(),
+    })
+    recordActivity(tx, {
+      type: 'server_avatar_updated',
+      userId: actor.userId,
+      details: { field: purpose, setting_type: 'file' },
       at: ctx.clock(),
     })
     tx.publish({ type: 'settings.changed' })

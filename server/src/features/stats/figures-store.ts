@@ -2,10 +2,12 @@ import type { Db, Tx } from '#db/database.ts'
 
 const DAY = 24 * 3600 * 1000
 
+/** People of other servers have no account here. */
 export async function countUsers(db: Db): Promise<number> {
   const { count } = await db
     .selectFrom('user')
     .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('origin_server', 'is', null)
     .executeTakeFirstOrThrow()
   return count
 }

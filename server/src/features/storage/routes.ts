@@ -10,6 +10,7 @@ import {
   type Directory,
   type StagedFile,
 } from '#features/files/index.ts'
+import { recordActivity } from '#features/stats/index.ts'
 import type { Actor } from '#http/access.ts'
 import type { Api } from '#http/endpoint.ts'
 import { badRequest, invalidField } from '#http/errors.ts'
@@ -173,6 +174,12 @@ async function storeUpload(
     const known = await ownsContent(tx, staged.main.sha256, actor.userId)
     const use = { ownerId: actor.userId, purpose: 'upload', visibility, directory } as const
     const [stored] = await storeFiles(ctx, tx, [staged], use)
+    recordActivity(tx, {
+      type: 'file_upload',
+      userId: actor.userId,
+      details: { file_id: stored!.id, type: stored!.type, size: stored!.size },
+      at: ctx.clock(),
+    })
     return { file: stored!, isDuplicate: known }
   })
   staged.kept()

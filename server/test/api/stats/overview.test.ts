@@ -1,5 +1,7 @@
+import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import { assignRole } from '#features/accounts/index.ts'
+import { formOf, textFile } from '#test/files.ts'
 import { request } from '#test/http.ts'
 import type { Person } from '#test/person.ts'
 import { startServer } from '#test/server.ts'
@@ -160,6 +162,24 @@ test('the activity of the server is told, newest first', async () => {
   for (const limit of [0, 101, 'x']) {
     expect((await owner.post(`${SYSTEM}/recent-activity`, { limit })).status).toBe(422)
   }
+})
+
+test('pictures of the server and uploads are part of the activity', async () => {
+  await using server = await startServer()
+  const owner = await server.person('owner')
+  const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer()
+  const picture = formOf(['avatar', new File([png], 'a.png')])
+  const send = (path: string, form: FormData) => request(server, 'POST', path, { token: owner.token, form })
+  expect((await send(`${SYSTEM}/upload-avatar`, picture)).status).toBe(201)
+  const upload = formOf(['directory', 'documents'], ['file', textFile('a.txt', 'content')])
+  expect((await send('/api/v1/storage/upload', upload)).status).toBe(201)
+  const { body } = await owner.post(`${SYSTEM}/recent-activity`, { limit: 2 })
+  expect(body.activities).toMatchObject([
+    { type: 'file_upload', metadata: { file_id: expect.any(String), type: 'text/plain', size: 7 } },
+    { type: 'server_avatar_updated', metadata: { field: 'server_avatar' }, user: { id: owner.id } },
+  ])
 })
 
 test('what does not happen is not told, and neither are channels that one may not see', async () => {
