@@ -36,7 +36,12 @@ export class ImageWorker implements AsyncDisposable {
   private constructor() {
     this.#process = fork(PROGRAM, {
       // No settings and no secrets: only what the runtime itself needs.
-      env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
+      env: {
+        PATH: process.env['PATH'],
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+        // What a decoder gives back is used again by the next one, whichever thread it runs in.
+        MALLOC_ARENA_MAX: '2',
+      },
       execArgv: ['--max-old-space-size=128', '--max-semi-space-size=2'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

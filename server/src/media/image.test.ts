@@ -198,6 +198,12 @@ describe('a picture that lies on its side is turned', () => {
     expect(thumbnails).toMatchObject([{ width: 50, height: 100 }])
   })
 
+  test('even if it is as large as allowed, within the memory allowed', async () => {
+    const flat = sharp({ create: { width: 8000, height: 7900, channels: 3, background: 'red' } })
+    const photo = await flat.jpeg().withMetadata({ orientation: 8 }).toBuffer()
+    expect(await process(photo, { thumbnailWidths: [10] })).toMatchObject({ width: 7900, height: 8000 })
+  })
+
   test('and keeps its colours, whatever its colour profile', async () => {
     const wide = await picture()
       .withIccProfile('p3')
