@@ -2,7 +2,7 @@ import { Counters } from './counters.ts'
 import { createCertificate } from './dtls/certificate.ts'
 import { parseStun, StunType } from './ice/stun.ts'
 import type { MediaSettings, SfuCommand, SfuEvent, SfuStats } from './messages.ts'
-import { isLoopback, localAddresses } from './net/addresses.ts'
+import { forClients, localAddresses } from './net/addresses.ts'
 import { MediaPort, type Path } from './net/media-port.ts'
 import { Peer, type PeerSurroundings } from './peer.ts'
 import { Room } from './room.ts'
@@ -211,12 +211,6 @@ export class MediaServer implements AsyncDisposable {
     for (const peer of this.#peers.values()) peer.room.remove(peer)
     await this.#port?.[Symbol.asyncDispose]()
   }
-}
-
-/** Loopback addresses are of use only where there are no others. */
-function forClients(addresses: readonly string[]): readonly string[] {
-  const outside = addresses.filter((address) => !isLoopback(address))
-  return outside.length > 0 ? outside : addresses
 }
 
 function candidatesOf(addresses: readonly string[], port: number, options: { tcp: boolean }): Candidate[] {

@@ -3,7 +3,7 @@ import { createServer, isIPv6 } from 'node:net'
 import type { LoadedConfig } from '#config/load.ts'
 import { isListening } from '#events/bridge.ts'
 import { mediaSettings } from '#features/voice/index.ts'
-import { isLoopback, localAddresses } from '#sfu/net/addresses.ts'
+import { forClients, isLoopback, localAddresses } from '#sfu/net/addresses.ts'
 import { fail, ok, warn, type Check } from './check.ts'
 import { isOwn } from './network.ts'
 
@@ -18,7 +18,7 @@ export async function checkVoice({ config }: LoadedConfig): Promise<Check[]> {
   const addresses = localAddresses(settings.host)
   const open = `open port ${settings.port} for UDP${settings.tcp ? ' and TCP' : ''} to everybody, past the reverse proxy`
   const checks = [await checkMediaPort(config.data_dir, addresses, settings)]
-  const told = settings.announcedAddresses.length > 0 ? settings.announcedAddresses : addresses
+  const told = settings.announcedAddresses.length > 0 ? settings.announcedAddresses : forClients(addresses)
   const isPublic = !isOwn(new URL(server.public_origin).hostname)
   if (isPublic && told.every((address) => isOwn(address))) {
     checks.push(
@@ -31,7 +31,13 @@ export async function checkVoice({ config }: LoadedConfig): Promise<Check[]> {
   } else if (settings.announcedAddresses.length > 0 && checks[0]!.status === 'ok' && settings.port !== 0) {
     checks.push(await checkAnnounced(settings, addresses, open))
   } else {
-    checks.push(ok(`${NAME} addresses`, `clients are told ${told.join(', ')}; ${open}`))
+    const found = `clients are told ${told.join(', ')}`
+    checks.push(
+      ok(
+        `${NAME} addresses`,
+        told.every(isLoopback) ? `${found}, for this machine only` : `${found}; ${open}`,
+      ),
+    )
   }
   if (voice.turn_urls.length > 0 && voice.turn_secret === '') {
     checks.push(

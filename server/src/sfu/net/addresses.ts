@@ -27,6 +27,12 @@ export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }
 
+/** Those that clients are told. Loopback addresses are of use only where there are no others. */
+export function forClients(addresses: readonly string[]): readonly string[] {
+  const outside = addresses.filter((address) => !isLoopback(address))
+  return outside.length > 0 ? outside : addresses
+}
+
 /** These need a zone to be of any use. */
 function isLinkLocal(address: string): boolean {
   return /^(fe[89ab]|169\.254\.)/i.test(address)
