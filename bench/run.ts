@@ -9,10 +9,11 @@ import { fanOut } from './cases/fan-out.ts'
 import { limits } from './cases/limits.ts'
 import { page } from './cases/page.ts'
 import { send } from './cases/send.ts'
+import { voice } from './cases/voice.ts'
 import type { Case, Measurement } from './lib/measurement.ts'
 import { passes, printTable, writeResults } from './lib/report.ts'
 
-const cases: readonly Case[] = [send, page, fanOut, crowd, chartsCase, coldStart, limits]
+const cases: readonly Case[] = [send, page, fanOut, crowd, chartsCase, voice, coldStart, limits]
 
 const { values: options } = parseArgs({
   options: {

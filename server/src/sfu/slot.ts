@@ -18,6 +18,8 @@ export class Slot {
   readonly listener: Peer
   /** Whom the slot was made for; it is theirs whenever they are heard. */
   home: Track | undefined
+  /** Written anew for each packet; nothing of the header of a packet that came in is passed on. */
+  readonly #header = Buffer.alloc(12)
   #payloadType = 0
   #agreed = false
   #track: Track | undefined
@@ -38,6 +40,8 @@ export class Slot {
   #cached: number[] = []
 
   constructor(line: SlotLine, listener: Peer) {
+    this.#header[0] = 0x80
+    this.#header.writeUInt32BE(line.ssrc, 8)
     this.line = line
     this.listener = listener
     // A first number below 2^15 leaves room before the first rollover (RFC 3711 section 3.3.1).
@@ -94,14 +98,12 @@ export class Slot {
     if (outIndex <= this.#floor || !this.#used.isNew(outIndex)) return false
     this.#used.take(outIndex)
     const outTime = (time + this.#timeOffset) >>> 0
-    const out = Buffer.allocUnsafe(12 + end - start)
-    out[0] = 0x80
-    out[1] = marker | this.#payloadType
-    out.writeUInt16BE(outIndex % 65_536, 2)
-    out.writeUInt32BE(outTime, 4)
-    out.writeUInt32BE(this.line.ssrc, 8)
-    packet.copy(out, 12, start, end)
-    const sealed = this.listener.transport.sendRtp(out, this.line.ssrc, outIndex)
+    const header = this.#header
+    header[1] = marker | this.#payloadType
+    header.writeUInt16BE(outIndex % 65_536, 2)
+    header.writeUInt32BE(outTime, 4)
+    const { transport } = this.listener
+    const sealed = transport.sendRtp(header, packet.subarray(start, end), this.line.ssrc, outIndex)
     if (!sealed) return false
     if (outIndex > this.#highest) {
       this.#highest = outIndex

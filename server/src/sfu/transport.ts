@@ -187,9 +187,9 @@ export class Transport {
   }
 
   /** @returns what was sent, to be sent again if it is lost; undefined when nothing could be */
-  sendRtp(packet: Buffer, ssrc: number, index: number): Buffer | undefined {
+  sendRtp(header: Buffer, payload: Buffer, ssrc: number, index: number): Buffer | undefined {
     if (!this.#sender || !this.#selected) return undefined
-    const sealed = this.#sender.protectRtp(packet, 12, ssrc, index)
+    const sealed = this.#sender.protectRtp(header, payload, ssrc, index)
     this.#selected.send(sealed)
     return sealed
   }

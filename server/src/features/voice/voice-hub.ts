@@ -342,6 +342,7 @@ export class VoiceHub implements AsyncDisposable {
           (one) => void this.#recheck(one),
         )
       case 'user.changed':
+      case 'user.restricted':
         return this.#each(
           (one) => one.userId === event.userId,
           (one) => void this.#recheck(one),

@@ -10,14 +10,15 @@ import { deriveKey, Label, type MasterKeys, type SrtpProfile } from './keys.ts'
 
 /** Encrypts and authenticates packets of one direction; says nothing about order or replay. */
 export interface PacketCipher {
-  /** Bytes that protecting an RTP packet adds. */
-  readonly overhead: number
   /**
-   * @param header length of the RTP header, which stays readable
+   * @param header the RTP header, which stays readable
    * @param roc rollover counter: how often the sequence number has wrapped
    */
-  protectRtp(packet: Buffer, header: number, ssrc: number, roc: number, sequence: number): Buffer
-  /** @returns the plain packet; undefined when it is not authentic */
+  protectRtp(header: Buffer, payload: Buffer, ssrc: number, roc: number, sequence: number): Buffer
+  /**
+   * @param header length of the RTP header
+   * @returns the plain packet; undefined when it is not authentic
+   */
   openRtp(packet: Buffer, header: number, ssrc: number, roc: number, sequence: number): Buffer | undefined
   protectRtcp(packet: Buffer, ssrc: number, index: number): Buffer
   /** @returns packet and index; undefined when it is not authentic */
@@ -34,7 +35,6 @@ const ENCRYPTED = 0x8000_0000
 
 /** AEAD_AES_128_GCM (RFC 7714). A key object saves Node.js from making one for each packet. */
 class GcmCipher implements PacketCipher {
-  readonly overhead = GCM_TAG
   readonly #rtpKey: KeyObject
   readonly #rtpSalt: Buffer
   readonly #rtcpKey: KeyObject
@@ -48,14 +48,15 @@ class GcmCipher implements PacketCipher {
     this.#rtcpSalt = deriveKey(master, Label.rtcpSalt, 12)
   }
 
-  protectRtp(packet: Buffer, header: number, ssrc: number, roc: number, sequence: number): Buffer {
+  protectRtp(header: Buffer, payload: Buffer, ssrc: number, roc: number, sequence: number): Buffer {
     const cipher = createCipheriv('aes-128-gcm', this.#rtpKey, this.#rtpIv(ssrc, roc, sequence))
-    const out = Buffer.allocUnsafe(packet.length + GCM_TAG)
-    packet.copy(out, 0, 0, header)
-    cipher.setAAD(out.subarray(0, header))
-    cipher.update(packet.subarray(header)).copy(out, header)
+    const end = header.length + payload.length
+    const out = Buffer.allocUnsafe(end + GCM_TAG)
+    header.copy(out)
+    cipher.setAAD(header)
+    cipher.update(payload).copy(out, header.length)
     cipher.final()
-    cipher.getAuthTag().copy(out, packet.length)
+    cipher.getAuthTag().copy(out, end)
     return out
   }
 
@@ -135,7 +136,6 @@ const HMAC_TAG = 10
 
 /** AES128_CM_HMAC_SHA1_80 (RFC 3711 sections 4.1.1 and 4.2.1). */
 class CounterCipher implements PacketCipher {
-  readonly overhead = HMAC_TAG
   readonly #rtpKey: KeyObject
   readonly #rtpAuth: KeyObject
   readonly #rtpSalt: Buffer
@@ -152,12 +152,13 @@ class CounterCipher implements PacketCipher {
     this.#rtcpSalt = deriveKey(master, Label.rtcpSalt, 14)
   }
 
-  protectRtp(packet: Buffer, header: number, ssrc: number, roc: number, sequence: number): Buffer {
+  protectRtp(header: Buffer, payload: Buffer, ssrc: number, roc: number, sequence: number): Buffer {
     const iv = counterIv(this.#rtpSalt, ssrc, roc * 65_536 + sequence)
-    const out = Buffer.allocUnsafe(packet.length + HMAC_TAG)
-    packet.copy(out, 0, 0, header)
-    createCipheriv('aes-128-ctr', this.#rtpKey, iv).update(packet.subarray(header)).copy(out, header)
-    this.#rtpTag(out.subarray(0, packet.length), roc).copy(out, packet.length, 0, HMAC_TAG)
+    const end = header.length + payload.length
+    const out = Buffer.allocUnsafe(end + HMAC_TAG)
+    header.copy(out)
+    createCipheriv('aes-128-ctr', this.#rtpKey, iv).update(payload).copy(out, header.length)
+    this.#rtpTag(out.subarray(0, end), roc).copy(out, end, 0, HMAC_TAG)
     return out
   }
 

@@ -85,8 +85,8 @@ export class SrtpSender {
   }
 
   /** @param index as in {@link OpenedRtp}; its low 16 bits are the packet's sequence number */
-  protectRtp(packet: Buffer, header: number, ssrc: number, index: number): Buffer {
-    return this.#cipher.protectRtp(packet, header, ssrc, Math.floor(index / 65_536), index % 65_536)
+  protectRtp(header: Buffer, payload: Buffer, ssrc: number, index: number): Buffer {
+    return this.#cipher.protectRtp(header, payload, ssrc, Math.floor(index / 65_536), index % 65_536)
   }
 
   /** @returns undefined once the key is spent (after 2^31 packets, RFC 3711 section 9.2) */

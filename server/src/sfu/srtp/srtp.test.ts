@@ -53,7 +53,7 @@ test('packets under AES-128-GCM are those of RFC 7714, sections 16.1 and 17.1', 
   const plain = Buffer.concat([hex('8040f17b 8041f8d3 5501a0b2'), text])
   const sealed = hex(`8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f
     42a5f47a 51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce`)
-  expect(cipher.protectRtp(plain, 12, 0x5501a0b2, 0, 0xf17b)).toEqual(sealed)
+  expect(cipher.protectRtp(plain.subarray(0, 12), plain.subarray(12), 0x5501a0b2, 0, 0xf17b)).toEqual(sealed)
   expect(cipher.openRtp(sealed, 12, 0x5501a0b2, 0, 0xf17b)).toEqual(plain)
 
   const report = hex(`81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61
@@ -74,6 +74,10 @@ function rtp(sequence: number, ssrc = 7): Buffer {
   return packet
 }
 
+function protect(sender: SrtpSender, packet: Buffer, ssrc: number, index: number): Buffer {
+  return sender.protectRtp(packet.subarray(0, 12), packet.subarray(12), ssrc, index)
+}
+
 test.each([
   ['AES-128-GCM', gcm],
   ['AES-128-CM with HMAC-SHA1', counterMode],
@@ -84,7 +88,7 @@ test.each([
       const [sender, receiver] = [new SrtpSender(profile, master), new SrtpReceiver(profile, master)]
       let index = 40_000
       for (const step of steps) {
-        const sealed = sender.protectRtp(rtp(index), 12, 7, index)
+        const sealed = protect(sender, rtp(index), 7, index)
         expect(receiver.openRtp(Buffer.from(sealed))).toEqual({ packet: rtp(index), ssrc: 7, index })
         expect(receiver.openRtp(Buffer.from(sealed)), 'replayed').toBeUndefined()
         sealed[sealed.length - 3]! ^= 1
@@ -100,7 +104,7 @@ test.each([gcm, counterMode])(
   (profile) => {
     const master = { key: keys.key, salt: keys.salt.subarray(0, profile.saltLength) }
     const sender = new SrtpSender(profile, master)
-    const packet = sender.protectRtp(rtp(1), 12, 7, 1)
+    const packet = protect(sender, rtp(1), 7, 1)
     const report = sender.protectRtcp(Buffer.from('80c90001000000070000000000000000', 'hex'))!
     for (let at = 0; at < packet.length; at++) {
       const changed = Buffer.from(packet)
@@ -122,7 +126,7 @@ test('a peer has no more than sixteen streams, and a forgotten one makes room', 
   const master = { key: keys.key, salt: keys.salt.subarray(0, 12) }
   const [sender, receiver] = [new SrtpSender(gcm, master), new SrtpReceiver(gcm, master)]
   const comes = (ssrc: number): boolean =>
-    receiver.openRtp(sender.protectRtp(rtp(1, ssrc), 12, ssrc, 1)) !== undefined
+    receiver.openRtp(protect(sender, rtp(1, ssrc), ssrc, 1)) !== undefined
   for (let ssrc = 1; ssrc <= 16; ssrc++) expect(comes(ssrc)).toBe(true)
   expect(comes(17)).toBe(false)
   receiver.forget(3)
