@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, inject, test } from 'vitest'
 import { MediaClient } from '#test/media-client.ts'
 import type { Person } from '#test/person.ts'
@@ -322,4 +323,60 @@ test('frames that make no sense are answered with an error, and the socket goes 
   const { signaling_url, join_token } = await joinAudio(people[0]!, channel)
   using second = new SignallingClient(signaling_url, { join_token })
   expect(await second.next('error')).toEqual({ type: 'error', error: 'already connected in this session' })
+})
+
+test('a right that is denied, a timeout and a ban act on running media', async () => {
+  await using server = await startServer()
+  const { channel, people } = await lounge(server, 'ann', 'bob', 'cid')
+  const [owner, ann, bob, cid] = people as [Person, Person, Person, Person]
+  await using listener = await MediaClient.join(owner, channel, { voice: 9 })
+  await using first = await MediaClient.join(ann, channel, { voice: 1 })
+  await using second = await MediaClient.join(bob, channel, { voice: 2 })
+  await using steady = await MediaClient.join(cid, channel, { voice: 3 })
+  for (const one of [first, second, steady]) one.talk()
+  await Promise.all([1, 2, 3].map((voice) => listener.hears(voice)))
+
+  const override = `/api/v1/channels/${channel}/overrides/member/${ann.id}`
+  await owner.put(override, { json: { deny: ['speak'] } })
+  const muted = await listener.signalling.next('speaker_levels', ({ payload }) => payload.is_muted)
+  expect(muted.payload.user_id).toBe(ann.id)
+  await expectSilence(listener, 1, 3)
+  first.signalling.send({ type: 'audio_state', audio_state: { is_muted: false } })
+  await expectSilence(listener, 1, 3)
+  await owner.delete(override)
+  await listener.hears(1)
+
+  await owner.post(`/api/v1/moderation/users/${ann.id}/timeout`, { duration_minutes: 5 })
+  expect(await first.signalling.next('error')).toEqual({ type: 'error', error: 'access was lost' })
+  await expectSilence(listener, 1, 3)
+  const again = await ann.post(`/api/v1/channels/${channel}/join-audio`)
+  expect(again).toMatchObject({ status: 403, body: { detail: expect.stringContaining('timed out until') } })
+
+  await owner.post(`/api/v1/moderation/users/${bob.id}/ban`, { reason: 'noise' })
+  await second.signalling.next('error')
+  await second.signalling.closed()
+  await expectSilence(listener, 2, 3)
+})
+
+test.runIf(onSqlite)('no frame of a client makes anything fail', async () => {
+  await using server = await startServer()
+  const { channel, people } = await lounge(server)
+  using client = await SignallingClient.join(people[0]!, channel)
+  const type = fc.constantFrom('join', 'offer', 'answer', 'candidate', 'audio_state', 'ping', 'x', 5, null)
+  const sdp = fc.record({
+    type: fc.constant('offer'),
+    sdp: fc.oneof(fc.string(), fc.constant('v=0\r\nm=audio 9 x 1'), fc.jsonValue()),
+  })
+  const frame = fc.record({
+    type,
+    offer: fc.oneof(sdp, fc.jsonValue()),
+    answer: fc.oneof(sdp, fc.jsonValue()),
+    audio_state: fc.oneof(fc.record({ is_muted: fc.jsonValue(), is_speaking: fc.boolean() }), fc.jsonValue()),
+    candidate: fc.jsonValue(),
+  })
+  for (const one of fc.sample(fc.oneof(frame, fc.jsonValue()), 150))
+    client.send(JSON.stringify(one) ?? 'null')
+  client.send({ type: 'leave' })
+  expect(await client.closed()).toMatchObject({ code: 1000 })
+  expect(server.logLines.filter((line) => /"level":(50|60)/.test(line))).toEqual([])
 })
