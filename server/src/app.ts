@@ -8,7 +8,7 @@ import { appearanceRoutes } from '#features/appearance/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
-import { federationRoutes } from '#features/federation/index.ts'
+import { deliveryJobs, federationRoutes, federationTasks, moveJobs } from '#features/federation/index.ts'
 import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { dmRoutes } from '#features/dms/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
@@ -139,6 +139,9 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
 /** What this server does in the background: for requests that are over, and by itself. */
 function declareWork(ctx: Context): void {
   messageJobs(ctx)
+  deliveryJobs(ctx)
+  moveJobs(ctx)
+  federationTasks(ctx)
   authTasks(ctx)
   nodeAuthTasks(ctx)
   auditTasks(ctx)

@@ -4,6 +4,7 @@ import { backupCommand, restoreCommand } from './backup.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { failWith } from './fail.ts'
+import { federationCommand } from './federation.ts'
 import { jobsCommand } from './jobs.ts'
 import { migrateCommand } from './migrate.ts'
 import { openApiCommand } from './openapi.ts'
@@ -36,6 +37,7 @@ function program(): Command {
     serveCommand(),
     setupCommand(),
     userCommand(),
+    federationCommand(),
     settingsCommand(),
     configCommand(),
     backupCommand(),

@@ -438,6 +438,11 @@ export const SETTINGS = {
       'With whom this server talks: `open` with every peer that is not blocked, `allow_list` only with those that ' +
       'were allowed, `off` with nobody.',
   }),
+  'federation.peer_rate': setting(integer(1, 100_000), {
+    env: 'PUFFERBLOW_FEDERATION_PEER_RATE',
+    default: 50,
+    description: 'Activities a second which are taken from one other server, averaged over a minute.',
+  }),
   'federation.ports': setting(ports(), {
     env: 'PUFFERBLOW_FEDERATION_PORTS',
     default: [],

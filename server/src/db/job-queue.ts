@@ -12,6 +12,10 @@ export interface JobPayloads {
   'messages.purge': { readonly channelId: string }
   /** Removes objects that nothing refers to from their stores. */
   'files.sweep': Readonly<Record<string, never>>
+  /** Sends what waits for another server, by its `host[:port]`. */
+  'federation.deliver': { readonly host: string }
+  /** An account on another server has moved: lets those who follow it follow the new one. */
+  'federation.move': { readonly from: string; readonly to: string }
   /** Runs a task when its time has come, or somebody asks for it. */
   [task: `task.${string}`]: Readonly<Record<string, never>>
 }

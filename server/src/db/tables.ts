@@ -58,6 +58,11 @@ export interface Tables {
   report_message: ReportMessageTable
   slow_mode_turn: SlowModeTurnTable
   appearance: AppearanceTable
+  peer: PeerTable
+  federation_follow: FederationFollowTable
+  federation_block: FederationBlockTable
+  federation_seen: FederationSeenTable
+  federation_delivery: FederationDeliveryTable
 }
 
 export type Flag = 0 | 1
@@ -661,4 +666,80 @@ export interface AppearanceTable {
   banner_kind: 'solid' | 'image' | null
   accent_color: string | null
   avatar_seed: string | null
+}
+
+/** How it goes with another server. */
+export interface PeerTable {
+  /** `host[:port]` */
+  host: string
+  first_seen_at: number
+  /** When a signed activity of the peer came last. Noted once a minute at most. */
+  heard_at: number | null
+  delivered_at: number | null
+  failed_at: number | null
+  /** Why the last delivery failed. */
+  failure: string | null
+  /** Failures in a row; 0 while the peer takes what it gets. */
+  failures: number
+  /** Nothing is sent before: the circuit breaker is open. */
+  retry_at: number | null
+  /** How long a delivery takes, smoothed. */
+  latency_ms: number | null
+  /** How to sign what goes there. */
+  signature: PeerSignature
+  /** When the peer refused what was signed in a better way than the usual. */
+  signature_refused_at: number | null
+}
+
+export type PeerSignature = 'draft-cavage' | 'rfc9421-rsa' | 'rfc9421-ed25519'
+
+/** Somebody here follows an actor elsewhere (`out`), or is followed by one (`in`). */
+export interface FederationFollowTable {
+  user_id: string
+  actor_id: string
+  direction: 'in' | 'out'
+  /** Of the Follow: answers and undoing refer to it. */
+  activity_id: string
+  state: 'pending' | 'accepted' | 'rejected'
+  created_at: number
+  updated_at: number
+}
+
+/** An actor elsewhere wants nothing to do with somebody here. */
+export interface FederationBlockTable {
+  user_id: string
+  actor_id: string
+  created_at: number
+}
+
+/** Activities that have taken effect: SHA-256 of actor and id. */
+export interface FederationSeenTable {
+  hash: Uint8Array
+  at: number
+}
+
+/** An activity on its way to another server. */
+export interface FederationDeliveryTable {
+  id: string
+  host: string
+  /** Those of one lane go out one after the other, in order. */
+  lane: string
+  /** Whose key signs it. */
+  sender_id: string
+  inbox: string
+  activity_id: string
+  activity_type: string
+  kid: string
+  /** The activity, encrypted: it has what people write to each other. */
+  sealed: Uint8Array
+  /** `dead`: given up, kept for the operator. */
+  state: 'queued' | 'dead'
+  attempts: number
+  next_at: number
+  /** Why the last attempt failed. */
+  reason: string | null
+  /** 1 if it died because the peer could not be reached: it is sent when the peer is back. */
+  is_revivable: Flag
+  created_at: number
+  died_at: number | null
 }

@@ -144,6 +144,8 @@ export type TransientEvent =
   | { readonly type: 'task.changed'; readonly run: TaskRunFacts }
   /** With which other servers this one talks changed: read it again. */
   | { readonly type: 'peer_rules.changed' }
+  /** Keys that sign what goes to other servers were replaced. */
+  | { readonly type: 'federation_keys.changed' }
   /** Events of other processes that are told once may have been missed: remembered copies of anything may be stale. */
   | { readonly type: 'events.missed' }
   /** Durable work waits. */

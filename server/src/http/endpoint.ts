@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { demand, type Access, type Actor, type Authenticate, type Bucket } from './access.ts'
-import { badRequest, invalidField, unauthorized } from './errors.ts'
+import { badRequest, HttpError, invalidField, unauthorized } from './errors.ts'
 import { parseInput } from './input.ts'
 import { OpenApi } from './openapi.ts'
 import type { RequestLimits } from './rate-limit/hooks.ts'
@@ -81,6 +81,24 @@ export interface Download<P extends z.ZodObject> {
   readonly bucket: Bucket
   readonly params: P
   readonly query: z.ZodObject
+}
+
+/** An endpoint, POST, that takes the bytes of its body as they come: somebody has signed them. */
+export interface Intake<P extends z.ZodObject, A extends Answers> {
+  readonly path: string
+  readonly tag: string
+  readonly summary: string
+  readonly description?: string
+  readonly bucket: Bucket
+  readonly params: P
+  /** Content types of the body, for the description. What others bring is for `before` to say. */
+  readonly types: readonly string[]
+  readonly limitBytes: number
+  /** The first is the one for success. */
+  readonly answers: A
+  readonly errors: readonly number[]
+  /** Called before the body is read. What it throws is the answer. */
+  readonly before: (request: FastifyRequest) => void
 }
 
 /** JSON that was made by hand on a hot path and must match the declared answer. */
@@ -211,6 +229,52 @@ export class Api {
         return reply
       },
     })
+  }
+
+  /** Adds an endpoint that is given the bytes of its body. It is for anybody; the bytes have to speak for themselves. */
+  intake<P extends z.ZodObject, A extends Answers>(
+    endpoint: Intake<P, A>,
+    handle: (call: {
+      params: z.output<P>
+      body: Buffer
+      request: FastifyRequest
+      reply: FastifyReply
+    }) => Promise<AnswerOf<A>>,
+  ): void {
+    this.openApi.addIntake(endpoint)
+    void this.#app.register((scope, _options, done) => {
+      scope.removeAllContentTypeParsers()
+      scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body))
+      scope.route({
+        method: 'POST',
+        url: endpoint.path,
+        bodyLimit: endpoint.limitBytes,
+        config: { access: 'public', bucket: endpoint.bucket, countsByAccount: true },
+        onRequest: (request, reply) =>
+          this.#unlessRefused(request, reply, async () => endpoint.before(request)),
+        handler: (request, reply) =>
+          this.#unlessRefused(request, reply, async () => {
+            const params = parseInput(
+              endpoint.params,
+              request.params as Record<string, unknown>,
+              () => 'path',
+            )
+            const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+            return this.#answer(endpoint, await handle({ params, body, request, reply }), request, reply)
+          }),
+      })
+      done()
+    })
+  }
+
+  /** Whoever brings what is taken is limited by who they are; what is refused counts on where it comes from. */
+  async #unlessRefused<T>(request: FastifyRequest, reply: FastifyReply, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof HttpError && error.status < 500) await this.#limits.count(request, reply)
+      throw error
+    }
   }
 
   /** Reads a form. Files are taken while they arrive, once it is known whose they are. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { version } from '#lib/version.ts'
-import type { Download, Endpoint } from './endpoint.ts'
+import type { Download, Endpoint, Intake } from './endpoint.ts'
 import { ErrorAnswer, RateLimitAnswer, ValidationAnswer } from './schemas.ts'
 
 type AnyEndpoint = Endpoint<z.ZodObject, z.ZodObject, Readonly<Record<number, z.ZodType>>>
@@ -12,6 +12,7 @@ const BODY_TYPES = ['application/json', FORM, 'application/x-www-form-urlencoded
 const REASONS: Readonly<Record<number, string>> = {
   200: 'Success',
   201: 'Created',
+  202: 'Accepted',
   204: 'Done; no body',
   400: 'The request makes no sense here',
   401: 'The token (or password) is missing, wrong, expired or revoked',
@@ -23,6 +24,7 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'Too large',
   415: 'Neither JSON nor a form',
   416: 'The range is outside of it',
+  421: 'The request is meant for another host',
   422: 'A field is missing or malformed',
   429: 'Too many requests; nothing was done',
   500: 'The server failed',
@@ -75,6 +77,34 @@ export class OpenApi {
     }
     // HEAD comes with GET and is not described apart (RFC 9110, section 9.3.2).
     this.#paths[path] = { get: { operationId: operationId({ ...endpoint, method: 'GET' }), ...operation } }
+  }
+
+  addIntake(endpoint: Intake<z.ZodObject, Readonly<Record<number, z.ZodType>>>): void {
+    const path = endpoint.path.replace(/:(\w+)/g, '{$1}')
+    const errors = [...endpoint.errors, 413, 415, 500, 503]
+    const responses = Object.entries(endpoint.answers).map(([status, schema]) => [
+      status,
+      this.#response(Number(status), schema),
+    ])
+    const operation = {
+      operationId: operationId({ ...endpoint, method: 'POST' }),
+      tags: [endpoint.tag],
+      summary: endpoint.summary,
+      ...(endpoint.description !== undefined && { description: endpoint.description }),
+      parameters: this.#parameters('path', endpoint.params),
+      security: [],
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(endpoint.types.map((type) => [type, { schema: { type: 'object' } }])),
+      },
+      responses: {
+        ...Object.fromEntries(responses),
+        ...Object.fromEntries(errors.map((status) => [status, this.#response(status, ErrorAnswer)])),
+        422: this.#response(422, ValidationAnswer),
+        429: this.#response(429, RateLimitAnswer),
+      },
+    }
+    this.#paths[path] = { post: operation }
   }
 
   /** @param origin public origin of this server */

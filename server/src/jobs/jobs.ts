@@ -54,6 +54,8 @@ export interface HandlerOptions {
   readonly backoff?: Backoff
   /** How many of this type run at once in this process. Default: half of all. */
   readonly concurrency?: number
+  /** They are not counted among all that run at once: they mostly wait, for somebody who may be slow. */
+  readonly apart?: true
 }
 
 interface Handling {
@@ -61,6 +63,7 @@ interface Handling {
   readonly attempts: number
   readonly backoff: Backoff
   readonly concurrency: number
+  readonly apart: boolean
 }
 
 interface Running {
@@ -107,6 +110,7 @@ export class Jobs {
       backoff,
       attempts: options.attempts ?? attemptsOf(backoff),
       concurrency: options.concurrency ?? Math.ceil(this.#deps.concurrency / 2),
+      apart: options.apart ?? false,
     })
     this.wake()
   }
@@ -196,8 +200,12 @@ export class Jobs {
   }
 
   #roomFor(type: JobType): number {
-    const own = [...this.#running.values()].filter(({ job }) => job.type === type).length
-    return Math.min(this.#handlings.get(type)!.concurrency - own, this.#deps.concurrency - this.#running.size)
+    const running = [...this.#running.values()].map(({ job }) => job.type as JobType)
+    const { concurrency, apart } = this.#handlings.get(type)!
+    const room = concurrency - running.filter((other) => other === type).length
+    if (apart) return room
+    const counted = running.filter((other) => !this.#handlings.get(other)!.apart).length
+    return Math.min(room, this.#deps.concurrency - counted)
   }
 
   /** @returns how many jobs need not be looked at any more */

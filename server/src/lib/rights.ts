@@ -15,6 +15,7 @@ export const rightsByCategory = {
     'manage_storage',
     'view_server_stats',
     'manage_background_tasks',
+    'manage_federation',
   ],
   moderation: ['ban_users', 'mute_users', 'moderate_content', 'view_audit_logs', 'manage_blocked_ips'],
   storage_management: ['upload_files', 'delete_files', 'view_files'],

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { request, type Answer, type Reachable } from './http.ts'
 import { keyPair } from './key-pairs.ts'
+import { signedFields, type ToSign } from './signed.ts'
 
 export interface Received {
   readonly method: string
@@ -11,6 +13,13 @@ export interface Received {
 
 /** Answers a request in place of the peer; returns false to leave it to the peer. */
 export type Misbehaviour = (request: Received, response: ServerResponse) => boolean | void
+
+export interface Delivery {
+  /** Sent in place of what was signed. */
+  readonly sentBody?: string
+  /** Sent in place of those that were signed. */
+  readonly headers?: Record<string, string>
+}
 
 /**
  * Another server, as other software would have it: WebFinger, actors, and inboxes that note what comes. It can be
@@ -68,9 +77,48 @@ export class FakePeer implements AsyncDisposable {
     return actor
   }
 
+  /** An activity of somebody here, with an id that was not used before. */
+  activity(actor: string, members: Record<string, unknown>): Record<string, unknown> {
+    return {
+      '@context': 'https://www.w3.org/ns/activitystreams',
+      id: `${this.origin}/activities/${crypto.randomUUID()}`,
+      actor,
+      ...members,
+    }
+  }
+
+  /** Delivers an activity, signed as its actor unless told otherwise. */
+  deliver(
+    server: Reachable,
+    path: string,
+    activity: unknown,
+    how: Partial<ToSign> & Delivery = {},
+  ): Promise<Answer> {
+    const body = how.body ?? JSON.stringify(activity)
+    const actor = (activity as { actor?: unknown } | null)?.actor
+    const fields = signedFields({
+      url: server.url + path,
+      body,
+      keyId: `${String(actor)}#main-key`,
+      key: keyPair('peer').privateKey,
+      ...how,
+    })
+    return request(server, 'POST', path, {
+      raw: how.sentBody ?? body,
+      headers: { 'content-type': 'application/activity+json', ...fields, ...how.headers },
+    })
+  }
+
   /** Requests so far, as `METHOD path`. */
   get log(): string[] {
     return this.requests.map(({ method, path }) => `${method} ${path}`)
+  }
+
+  /** What was delivered so far to an inbox, by path. */
+  inbox(path: string): Record<string, unknown>[] {
+    return this.requests
+      .filter((received) => received.method === 'POST' && received.path === path)
+      .map(({ body }) => JSON.parse(body.toString('utf8')) as Record<string, unknown>)
   }
 
   /** Waits until something is true of what came. */

@@ -29,7 +29,7 @@ interface KeyPair {
   readonly privateKey: KeyObject
 }
 
-type Deps = Pick<Context, 'db' | 'keyring' | 'clock'>
+type Deps = Pick<Context, 'db' | 'keyring' | 'clock' | 'bus'>
 
 const REMEMBERED = 1000
 const WAITING = 500
@@ -39,14 +39,19 @@ const generate = promisify(generateKeyPair)
  * The keys that sign what leaves this server. Made when somebody first needs them, kept in the database under a data
  * key, and in memory as long as they are used.
  */
-export class ActorKeys {
+export class ActorKeys implements Disposable {
   readonly #ctx: Deps
   readonly #known = new Lru<string, Promise<ActorKeyPairs>>(REMEMBERED)
   /** To find an RSA key takes a core for up to half a second. */
   readonly #making = new Semaphore(1, WAITING)
 
+  readonly #unsubscribe: () => void
+
   constructor(ctx: Deps) {
     this.#ctx = ctx
+    this.#unsubscribe = ctx.bus.subscribe(({ event }) => {
+      if (event.type === 'federation_keys.changed') this.#known.clear()
+    })
   }
 
   /** @param ownerId id of a user, or of this server */
@@ -57,6 +62,10 @@ export class ActorKeys {
     this.#known.set(ownerId, pairs)
     pairs.catch(() => this.#known.delete(ownerId))
     return pairs
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe()
   }
 
   async #load(ownerId: string): Promise<ActorKeyPairs> {

@@ -15,6 +15,7 @@ import {
   Tombstone,
   WebFingerInput,
 } from './schema.ts'
+import { countFollows } from './store/follows.ts'
 import { parseResource, resourceDescriptor } from './webfinger.ts'
 
 const tag = 'Federation'
@@ -132,7 +133,8 @@ function collectionRoutes(api: Api, ctx: Context): void {
       },
       async ({ params }) => {
         const actor = await demandActor(ctx, params.user_id)
-        const totalItems = 0
+        const direction = name === 'followers' ? 'in' : 'out'
+        const totalItems = await countFollows(ctx.db.read, actor.id, direction)
         const id = url(ctx.instance.origin, actor.id)
         return json(200, { '@context': ACTIVITY_STREAMS, id, type: 'OrderedCollection', totalItems })
       },

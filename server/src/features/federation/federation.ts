@@ -2,10 +2,16 @@ import type { Context } from '#context'
 import type { Egress } from '#egress/egress.ts'
 import { forbidden } from '#http/errors.ts'
 import { ActorKeys } from './actor-keys.ts'
+import { Outcomes } from './delivery/outcomes.ts'
+import { Hearing } from './hearing.ts'
 import { LocalActors } from './local-actors.ts'
 import { PeerPolicy } from './peer-policy.ts'
 import { RemoteActors } from './remote-actors.ts'
 import { Resolver } from './resolve.ts'
+import { TokenBuckets } from './token-buckets.ts'
+
+const REMEMBERED = 5_000
+const MINUTE_S = 60
 
 type Deps = Pick<Context, 'db' | 'bus' | 'log' | 'clock' | 'config' | 'instance' | 'keyring' | 'settings'>
 
@@ -17,6 +23,12 @@ export class Federation implements Disposable {
   readonly policy: PeerPolicy
   readonly actors: RemoteActors
   readonly resolver: Resolver
+  readonly outcomes = new Outcomes()
+  readonly hearing: Hearing
+  /** What one peer may send. */
+  readonly inboxBudget: TokenBuckets
+  /** How often strangers may make this server ask one other for an actor. */
+  readonly fetchBudget = new TokenBuckets({ capacity: 60, perSecond: 1, names: REMEMBERED })
   readonly #ctx: Deps
 
   private constructor(ctx: Deps, egress: Egress, policy: PeerPolicy) {
@@ -24,6 +36,9 @@ export class Federation implements Disposable {
     this.egress = egress
     this.policy = policy
     this.keys = new ActorKeys(ctx)
+    this.hearing = new Hearing(ctx)
+    const perSecond = ctx.config.federation.peer_rate
+    this.inboxBudget = new TokenBuckets({ capacity: perSecond * MINUTE_S, perSecond, names: REMEMBERED })
     this.local = new LocalActors(ctx)
     this.actors = new RemoteActors({ ...pick(ctx), egress, policy, keys: this.keys })
     this.resolver = new Resolver({ config: ctx.config, instance: ctx.instance, actors: this.actors })
@@ -51,6 +66,7 @@ export class Federation implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.keys[Symbol.dispose]()
     this.policy[Symbol.dispose]()
   }
 }

@@ -36,3 +36,8 @@ export function idInActorUrl(origin: string, url: string): string | undefined {
   const id = url.slice(prefix.length)
   return /^[0-9a-f-]{36}$/.test(id) ? id : undefined
 }
+
+/** Id of an activity of ours. It cannot be fetched: activities go to those they are for. */
+export function activityUrl(origin: string, id: string): string {
+  return `${origin}/ap/activities/${id}`
+}

@@ -11,11 +11,16 @@ import { putEnabled } from './store/people.ts'
  * @throws HttpError 400 no handle, or one of this server; 403; 404; 503
  */
 export async function lookUp(ctx: Pick<Context, 'federation'>, text: string) {
+  return remotePersonToWire(await resolvePerson(ctx, text))
+}
+
+/** The actor that a handle means. @throws HttpError like {@link lookUp} */
+export async function resolvePerson(ctx: Pick<Context, 'federation'>, text: string): Promise<RemoteActor> {
   const handle = parseHandle(text)
   if (!handle) throw badRequest('A handle is name@host, or the address of an actor')
   ctx.federation.demandReachable()
   try {
-    return remotePersonToWire((await ctx.federation.resolver.resolve(handle)).actor)
+    return (await ctx.federation.resolver.resolve(handle)).actor
   } catch (error) {
     throw error instanceof PeerError ? asHttpError(error, text) : error
   }
@@ -30,7 +35,7 @@ function handleOf({ name, host }: RemoteActor): string {
   return `${name}@${host}`
 }
 
-function remotePersonToWire(actor: RemoteActor) {
+export function remotePersonToWire(actor: RemoteActor) {
   return {
     actor: actor.id,
     handle: handleOf(actor),

@@ -12,7 +12,7 @@ import { JsonError, parseObject, type JsonObject } from './json.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import { openRemoteKey, parseRemoteActor, type RemoteActor } from './remote-actor.ts'
 import { signRequest } from './signatures/index.ts'
-import { findRemoteActor, putRemoteActor } from './store/actors.ts'
+import { findRemoteActor, putRemoteActor, type NewRemoteActor } from './store/actors.ts'
 
 /** An actor of another server as we know it now. */
 export interface KnownActor {
@@ -57,11 +57,14 @@ export class RemoteActors {
    * The actor of an id.
    *
    * @param options.confirmed WebFinger named this id as one of an actor
+   * @param options.beforeFetch called when its server has to be asked; what it throws prevents that
    * @throws PeerError
    */
-  async get(id: string, options: { confirmed?: true } = {}): Promise<KnownActor> {
-    const known = await this.#recall(id)
+  async get(id: string, options: { confirmed?: true; beforeFetch?: () => void } = {}): Promise<KnownActor> {
+    this.#admit(id)
+    const known = await this.recall(id)
     if (known && this.#ctx.clock() - known.fetchedAt < FRESH_MS) return known
+    if (!this.#hasFailed(id)) options.beforeFetch?.()
     return this.#fetchOnce(id, known || options.confirmed ? CONFIRMED_TYPE : ACTOR_TYPE)
   }
 
@@ -71,11 +74,12 @@ export class RemoteActors {
    *
    * @throws PeerError
    */
-  async refetch(id: string): Promise<KnownActor> {
+  async refetch(id: string, options: { beforeFetch?: () => void } = {}): Promise<KnownActor> {
     const now = this.#ctx.clock()
-    const known = await this.#recall(id)
+    const known = await this.recall(id)
     const last = Math.max(this.#refetched.get(id) ?? 0, known?.fetchedAt ?? 0)
     if (known && Math.abs(now - last) < REFETCH_MS) return known
+    options.beforeFetch?.()
     this.#refetched.set(id, now)
     return this.#fetchOnce(id, known ? CONFIRMED_TYPE : ACTOR_TYPE)
   }
@@ -109,6 +113,7 @@ export class RemoteActors {
     }
     const { status } = answer
     if (status === 404 || status === 410) throw new PeerError('gone', `it does not exist there (${status})`)
+    if (status >= 300 && status < 400) throw new PeerError('invalid', 'it redirects to somewhere else')
     if (status !== 200) throw new PeerError('unreachable', `the other server answered ${status}`)
     if (options.type && !options.type.test(answer.headers['content-type'] ?? '')) {
       throw new PeerError('invalid', 'the other server answered with something else')
@@ -125,7 +130,7 @@ export class RemoteActors {
 
   /** Reads an actor from an address that people see, which may not be its id. @throws PeerError */
   async getByUrl(url: string): Promise<KnownActor> {
-    if (await this.#recall(url)) return this.get(url)
+    if (await this.recall(url)) return this.get(url)
     return this.#alone(`page ${url}`, async () => {
       const page = await this.fetchJson(url, { accept: ACCEPT, type: ACTOR_TYPE, redirects: 3 })
       const { id } = page.document
@@ -136,9 +141,20 @@ export class RemoteActors {
   }
 
   #fetchOnce(id: string, type: RegExp): Promise<KnownActor> {
-    const failed = this.#failed.get(id)
-    if (failed && this.#ctx.clock() < failed.until) return Promise.reject(failed.error)
+    const failed = this.#hasFailed(id)
+    if (failed) return Promise.reject(failed)
     return this.#alone(id, () => this.#fetch(id, type))
+  }
+
+  /** Also of what is known: with a peer that is blocked since, we have nothing to do. */
+  #admit(id: string): void {
+    if (!URL.canParse(id)) throw new PeerError('invalid', 'the actor has no address')
+    this.#ctx.policy.admit(new URL(id).host)
+  }
+
+  #hasFailed(id: string): PeerError | undefined {
+    const failed = this.#failed.get(id)
+    return failed && this.#ctx.clock() < failed.until ? failed.error : undefined
   }
 
   /** Many who want the same at once wait for the first of them. */
@@ -167,13 +183,23 @@ export class RemoteActors {
     const { db, clock } = this.#ctx
     const actor = parseRemoteActor(document, id)
     const fetchedAt = clock()
-    const row = { id, host: actor.host, document: JSON.stringify(actor), fetched_at: fetchedAt }
-    await db.transact((tx) => putRemoteActor(tx, row))
+    await db.transact((tx) => putRemoteActor(tx, this.rowOf(actor, fetchedAt)))
     this.#failed.delete(id)
     return this.#remember(actor, fetchedAt)
   }
 
-  async #recall(id: string): Promise<KnownActor | undefined> {
+  /** What is kept of an actor, for those who need it to be there. */
+  rowOf(actor: RemoteActor, fetchedAt: number): NewRemoteActor {
+    return { id: actor.id, host: actor.host, document: JSON.stringify(actor), fetched_at: fetchedAt }
+  }
+
+  /** Forgets what was remembered of an actor: it is no more. */
+  forget(id: string): void {
+    this.#known.delete(id)
+  }
+
+  /** What is known of an actor, however old, without asking its server. */
+  async recall(id: string): Promise<KnownActor | undefined> {
     const known = this.#known.get(id)
     if (known) return known
     const row = await findRemoteActor(this.#ctx.db.read, id)

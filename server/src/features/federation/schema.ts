@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { IsoTime } from '#http/schemas.ts'
 
 /** Documents that other servers read: their members are fixed by the standards named, not by us. */
 const document = (id: string, description: string, shape: z.ZodRawShape) =>
@@ -31,6 +32,16 @@ export const Tombstone = document('Tombstone', 'What is left of an account that 
   id: z.string(),
   type: z.literal('Tombstone'),
   detail: z.string(),
+})
+
+export const ActivityAccepted = z.object({
+  status_code: z.literal(202),
+  message: z.string().meta({ example: 'Activity accepted' }),
+  result: z.object({
+    processed: z.boolean().meta({ description: 'Whether it was something that this server acts on.' }),
+    activity_type: z.string(),
+    action: z.string().meta({ example: 'accepted' }),
+  }),
 })
 
 export const OutboxInput = z.object({
@@ -73,3 +84,28 @@ export const IdentityAnswer = z.object({
 })
 
 export const IdentityChange = z.object({ enabled: z.boolean() })
+
+export const FollowInput = z.object({
+  remote_handle: z
+    .string()
+    .min(3)
+    .max(2048)
+    .meta({ description: '`name@host`, `@name@host`, `acct:name@host` or the address of an actor.' }),
+})
+
+export const FollowAnswer = z.object({
+  status_code: z.literal(200),
+  message: z.string().meta({ example: 'Follow activity delivered' }),
+  result: z.object({ activity_id: z.string(), target_actor: z.string(), delivery_target: z.string() }),
+})
+
+const Follow = RemotePerson.extend({
+  state: z.enum(['pending', 'accepted', 'rejected']),
+  since: IsoTime,
+}).meta({ id: 'Follow' })
+
+export const FollowList = z.object({
+  status_code: z.literal(200),
+  following: z.array(Follow),
+  followers: z.array(Follow),
+})

@@ -6,7 +6,7 @@ import type { Person } from '#test/person.ts'
 import { startFederated } from '#test/federated.ts'
 import { startServer } from '#test/server.ts'
 import { runSql } from '#test/sql.ts'
-import { readClaimForTest } from '#test/signed.ts'
+import { readClaim } from '#test/signed.ts'
 
 function lookUp(person: Person, handle: string) {
   return person.get('/api/v1/federation/lookup', { query: { handle } })
@@ -46,7 +46,7 @@ test('what another server is asked is signed by the actor of this one, and remem
   ])
   const { rsa } = await server.ctx.federation.keys.of(server.ctx.instance.serverId)
   for (const request of peer.requests) {
-    const { keyId, verify } = readClaimForTest(request, peer.origin)
+    const { keyId, verify } = readClaim(request, peer.origin)
     expect(keyId).toBe(`${server.url}/ap/users/${server.ctx.instance.serverId}#main-key`)
     expect(verify(createPublicKey(rsa.publicKey))).toBe(true)
     expect(request.headers['user-agent']).toContain(server.url)

@@ -6,7 +6,7 @@ import { SignatureError, type SignableMessage } from './message.ts'
 import { readRfc9421, signRfc9421 } from './rfc9421.ts'
 
 export { verifyClaim, type SignatureClaim, type SignatureScheme } from './claim.ts'
-export { SignatureError, type SignableMessage } from './message.ts'
+export { fieldsOf, SignatureError } from './message.ts'
 
 /**
  * What the signature of a request claims: complete coverage, good form, a date within the window, a digest that is

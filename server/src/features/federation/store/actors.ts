@@ -1,19 +1,83 @@
 import type { Db, Tx } from '#db/database.ts'
 import type { RemoteActorTable } from '#db/tables.ts'
 
+/** An actor as it is written. */
+export type NewRemoteActor = Pick<RemoteActorTable, 'id' | 'host' | 'document' | 'fetched_at'>
+
 export function findRemoteActor(db: Db, id: string): Promise<RemoteActorTable | undefined> {
   return db.selectFrom('remote_actor').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/** Notes that an actor does not exist any more. */
+export async function markActorGone(tx: Tx, id: string, now: number): Promise<void> {
+  await tx.updateTable('remote_actor').set({ gone_at: now }).where('id', '=', id).execute()
+}
+
+/** Sees to it that an actor is there to be referred to. */
+export async function ensureRemoteActor(tx: Tx, row: NewRemoteActor): Promise<void> {
+  await tx
+    .insertInto('remote_actor')
+    .values({ ...row, user_id: null, gone_at: null })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute()
+}
+
 /** Keeps what an actor said about itself last. Who stands for it here stays. */
-export async function putRemoteActor(
-  tx: Tx,
-  row: Pick<RemoteActorTable, 'id' | 'host' | 'document' | 'fetched_at'>,
-): Promise<void> {
+export async function putRemoteActor(tx: Tx, row: NewRemoteActor): Promise<void> {
   const { document, fetched_at } = row
   await tx
     .insertInto('remote_actor')
     .values({ ...row, user_id: null, gone_at: null })
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ document, fetched_at, gone_at: null }))
     .execute()
+}
+
+/** Actors that nothing here has to do with. */
+function unused(db: Db) {
+  return db
+    .selectFrom('remote_actor')
+    .where('user_id', 'is', null)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('federation_follow')
+            .select('actor_id')
+            .whereRef('federation_follow.actor_id', '=', 'remote_actor.id'),
+        ),
+      ),
+    )
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('federation_block')
+            .select('actor_id')
+            .whereRef('federation_block.actor_id', '=', 'remote_actor.id'),
+        ),
+      ),
+    )
+}
+
+/** How many actors are remembered that nothing here has to do with. */
+export async function prunableActors(db: Db): Promise<number> {
+  const { count } = await unused(db)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+/** Forgets those of them that were asked for longest ago. @returns how many */
+export async function pruneActors(tx: Tx, limit: number): Promise<number> {
+  const rows = await unused(tx).select('id').orderBy('fetched_at').limit(limit).execute()
+  if (rows.length === 0) return 0
+  await tx
+    .deleteFrom('remote_actor')
+    .where(
+      'id',
+      'in',
+      rows.map(({ id }) => id),
+    )
+    .execute()
+  return rows.length
 }

@@ -24,3 +24,11 @@ export async function hadKeys(db: Db, ownerId: string): Promise<boolean> {
     .executeTakeFirst()
   return row !== undefined
 }
+
+/** Takes keys out of use, of one owner or of all. @returns the owners */
+export async function retireKeys(tx: Tx, ownerId: string | undefined, now: number): Promise<Set<string>> {
+  let query = tx.updateTable('federation_key').set({ retired_at: now }).where('retired_at', 'is', null)
+  if (ownerId !== undefined) query = query.where('owner_id', '=', ownerId)
+  const rows = await query.returning('owner_id').execute()
+  return new Set(rows.map(({ owner_id }) => owner_id))
+}
