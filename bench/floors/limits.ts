@@ -24,6 +24,7 @@ const unlimited = {
   countOnly: () => ({}),
   attempt: async () => async () => {},
   admitsFrame: () => true,
+  forgive: async () => {},
 } satisfies Record<keyof Context['limiter'], unknown>
 const server = await startServer(kind === 'with' ? ctx : { ...ctx, limiter: unlimited as never }, {
   originIsDefault: true,

@@ -7,6 +7,7 @@ import { accountRoutes, resetPresence } from '#features/accounts/index.ts'
 import { appearanceRoutes } from '#features/appearance/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
+import { blockedIpRoutes, blockedIpTasks } from '#features/blocked-ips/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import { deliveryJobs, federationRoutes, federationTasks, moveJobs } from '#features/federation/index.ts'
 import { handleSweeps, recoverUploads } from '#features/files/index.ts'
@@ -27,6 +28,7 @@ import { Api } from '#http/endpoint.ts'
 import { RequestLimits } from '#http/rate-limit/hooks.ts'
 import { serveDocsPage } from '#http/docs-page.ts'
 import { createHttpServer } from '#http/server.ts'
+import { can } from '#lib/permission.ts'
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
@@ -103,7 +105,13 @@ export async function describeApi(ctx: Context): Promise<Record<string, unknown>
 
 async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api: Api }> {
   const { config, log } = ctx
-  const limits = new RequestLimits(ctx.limiter, ctx.clients)
+  const limits = new RequestLimits({
+    limiter: ctx.limiter,
+    clients: ctx.clients,
+    onActor: (actor, client) => {
+      if (can(actor, 'manage_blocked_ips').allowed) ctx.blockedIps.spare(client)
+    },
+  })
   const app = await createHttpServer({ config, log, limits })
   observe(app, ctx)
   const api = new Api(app, {
@@ -128,6 +136,7 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
   federationRoutes(api, ctx)
   voiceRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
+  blockedIpRoutes(api, ctx)
   taskRoutes(api, ctx)
   retentionRoutes(api, ctx)
   statRoutes(api, ctx)
@@ -148,6 +157,7 @@ function declareWork(ctx: Context): void {
   retentionTasks(ctx)
   voiceTasks(ctx)
   statTasks(ctx)
+  blockedIpTasks(ctx)
   housekeepingTasks(ctx)
   handleSweeps(ctx)
   storageTasks(ctx)

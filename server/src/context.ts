@@ -9,6 +9,7 @@ import { Egress } from '#egress/egress.ts'
 import { Bus } from '#events/bus.ts'
 import { PasswordGuard, Passwords, Profiles } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
+import { blockAutomatically, BlockedIps, observeBlocks } from '#features/blocked-ips/index.ts'
 import { Federation } from '#features/federation/index.ts'
 import { FileLinks, Vault } from '#features/files/index.ts'
 import { Conversations } from '#features/dms/index.ts'
@@ -80,6 +81,7 @@ export interface Context extends AsyncDisposable {
   readonly voice: VoiceHub
   readonly clients: ClientAddresses
   readonly limiter: RateLimiter
+  readonly blockedIps: BlockedIps
 }
 
 export interface ContextOptions {
@@ -179,12 +181,21 @@ export async function createContext(options: ContextOptions): Promise<Context> {
       'requests come by a proxy that is not trusted, so all its clients look like one: set server.trusted_proxies',
     ),
   )
+  const blockedIps = cleanup.use(await BlockedIps.open({ db, bus, clock, log }))
+  observeBlocks(metrics.registry, blockedIps)
   const limitStore = cleanup.use(await openLimitStore(options, instance))
   const limiter = new RateLimiter({
     store: limitStore,
     rules: () => settings.limits,
     clock,
-    onWarning: (warned) => noteWarning({ log, metrics }, warned),
+    blocklist: blockedIps,
+    onWarning: (warned) => {
+      noteWarning({ log, metrics }, warned)
+      if (!warned.exhausted || warned.scope === 'account') return
+      blockAutomatically({ db, clock, blockedIps, settings, limiter }, warned.client).catch(
+        (error: unknown) => log.error({ err: error }, 'an address could not be blocked; it cools down'),
+      )
+    },
   })
   const resources = cleanup.move()
   return {
@@ -218,6 +229,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     voice,
     clients,
     limiter,
+    blockedIps,
     [Symbol.asyncDispose]: async () => {
       await voice[Symbol.asyncDispose]()
       authenticator[Symbol.dispose]()

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from '#lib/version.ts'
 import { backupCommand, restoreCommand } from './backup.ts'
+import { blockedIpsCommand } from './blocked-ips.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { failWith } from './fail.ts'
@@ -38,6 +39,7 @@ function program(): Command {
     setupCommand(),
     userCommand(),
     federationCommand(),
+    blockedIpsCommand(),
     settingsCommand(),
     configCommand(),
     backupCommand(),

@@ -63,6 +63,21 @@ export interface Tables {
   federation_block: FederationBlockTable
   federation_seen: FederationSeenTable
   federation_delivery: FederationDeliveryTable
+  blocked_ip: BlockedIpTable
+}
+
+/** Networks whose requests are refused. */
+export interface BlockedIpTable {
+  /** The one spelling of an address or block. */
+  network: string
+  reason: string
+  blocked_at: number
+  blocked_by: string | null
+  automatic: Flag
+  expires_at: number | null
+  /** Requests that were refused since. */
+  attempts: number
+  last_attempt_at: number | null
 }
 
 export type Flag = 0 | 1

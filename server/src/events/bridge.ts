@@ -47,6 +47,12 @@ const Told = z.discriminatedUnion('type', [
     ban: Restriction.nullable(),
     timeout: Restriction.nullable(),
   }),
+  z.strictObject({
+    type: z.literal('address.blocked'),
+    network: z.string().max(64),
+    expiresAt: z.int().nullable(),
+  }),
+  z.strictObject({ type: z.literal('address.unblocked'), network: z.string().max(64).nullable() }),
   z.strictObject({ type: z.literal('settings.changed') }),
   z.strictObject({ type: z.literal('keys.replaced') }),
   z.strictObject({ type: z.literal('peer_rules.changed') }),

@@ -138,6 +138,10 @@ export type TransientEvent =
       /** Who became a member by the same act, and so still sees the channel. */
       readonly member?: string
     }
+  /** From this network nothing is let in any more, and its sockets are closed. */
+  | { readonly type: 'address.blocked'; readonly network: string; readonly expiresAt: number | null }
+  /** This network is let in again; null: all of them. */
+  | { readonly type: 'address.unblocked'; readonly network: string | null }
   /** What the operator set for the whole server changed: read it again. */
   | { readonly type: 'settings.changed' }
   /** A run of a background task began, went on or ended. */

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import type { Client } from '#http/client-address.ts'
 import { textFrame } from './frame.ts'
 
 /** Close codes of ours, beside those of RFC 6455. */
@@ -23,6 +24,8 @@ export interface ConnectionOptions {
   readonly stream: Duplex
   readonly userId: string
   readonly sessionId: string
+  /** From where it was opened. */
+  readonly client: Client
   /** The one channel this socket is for; undefined for the global stream. */
   readonly channelId: string | undefined
   /** Bytes that may wait for a slow reader. */
@@ -33,6 +36,7 @@ export interface ConnectionOptions {
 export class Connection {
   readonly userId: string
   readonly sessionId: string
+  readonly client: Client
   readonly channelId: string | undefined
   readonly socket: WebSocket
   readonly #stream: Duplex
@@ -46,6 +50,7 @@ export class Connection {
     this.socket = options.socket
     this.userId = options.userId
     this.sessionId = options.sessionId
+    this.client = options.client
     this.channelId = options.channelId
     this.#stream = options.stream
     this.#queueBytes = options.queueBytes

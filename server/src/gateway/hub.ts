@@ -5,7 +5,9 @@ import type { Published } from '#events/bus.ts'
 import { channelOf, isLogged, type DomainEvent, type Position } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
 import type { Actor } from '#http/access.ts'
+import type { Client } from '#http/client-address.ts'
 import { HttpError } from '#http/errors.ts'
+import { contains, parseNetwork } from '#lib/ip.ts'
 import { hasSlots } from '#lib/slots.ts'
 import { Audience, type Viewer } from './audience.ts'
 import { CloseCode, Connection } from './connection.ts'
@@ -30,6 +32,7 @@ export type Resume = Cursor | 'now' | undefined
 
 export interface Admission {
   readonly actor: Actor
+  readonly client: Client
   readonly channelId: string | undefined
   readonly resume: Resume
 }
@@ -82,7 +85,7 @@ export class Hub implements AsyncDisposable {
    * @throws HttpError 429 before the handshake, when the person has as many sockets as they may
    */
   async open(
-    { actor, channelId, resume }: Admission,
+    { actor, client, channelId, resume }: Admission,
     upgrade: () => { socket: WebSocket; stream: Duplex } | undefined,
   ): Promise<void> {
     if (resume instanceof Map) await this.#cluster?.reach(resume)
@@ -92,7 +95,7 @@ export class Hub implements AsyncDisposable {
       // Counted here, where nothing can come between this and the socket.
       if (viewer.connections.size >= this.#ctx.config.gateway.max_sockets_per_user) throw tooManySockets()
       const opened = upgrade()
-      if (opened) connection = this.#attach(viewer, { ...opened, actor, channelId })
+      if (opened) connection = this.#attach(viewer, { ...opened, actor, client, channelId })
     } finally {
       this.#audience.leave(viewer)
     }
@@ -101,13 +104,14 @@ export class Hub implements AsyncDisposable {
 
   #attach(
     viewer: Viewer,
-    parts: { socket: WebSocket; stream: Duplex; actor: Actor; channelId: string | undefined },
+    parts: { socket: WebSocket; stream: Duplex } & Pick<Admission, 'actor' | 'client' | 'channelId'>,
   ): Connection {
     const connection = new Connection({
       socket: parts.socket,
       stream: parts.stream,
       userId: parts.actor.userId,
       sessionId: parts.actor.sessionId,
+      client: parts.client,
       channelId: parts.channelId,
       queueBytes: this.#ctx.config.gateway.send_queue_kb * 1024,
     })
@@ -258,6 +262,8 @@ export class Hub implements AsyncDisposable {
       case 'report.created':
       case 'report.resolved':
         return this.#showReport(event)
+      case 'address.blocked':
+        return this.#closeBlocked(event.network)
       case 'user.status_changed':
         return this.#presence.announce(event, this.size)
       default:
@@ -339,6 +345,14 @@ export class Hub implements AsyncDisposable {
     const frame = textFrame(eventJson(change, undefined)!)
     const memberships = await this.#audience.acquaintedThrough(change.userId)
     this.#audience.forEachAcquainted(change.userId, memberships, (connection) => connection.write(frame))
+  }
+
+  #closeBlocked(network: string): void {
+    const blocked = parseNetwork(network)
+    for (const connection of this.#audience.connections) {
+      if (!blocked || !contains(blocked, connection.client.address)) continue
+      connection.close(CloseCode.policy, 'this address is blocked')
+    }
   }
 
   #endSessions(userId: string, sessionIds: ReadonlySet<string>): void {

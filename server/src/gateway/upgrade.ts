@@ -6,9 +6,11 @@ import { accessChannel } from '#features/channels/index.ts'
 import { SIGNALLING_PATH, signallingAcceptor } from '#features/voice/index.ts'
 import { asUnavailable, DatabaseUnavailableError } from '#db/errors.ts'
 import { errorBody, HttpError, notFound, unauthorized, unavailable } from '#http/errors.ts'
+import type { Client } from '#http/client-address.ts'
 import { HandshakeLimits } from '#http/rate-limit/handshake.ts'
 import type { LimitHeaders } from '#http/rate-limit/headers.ts'
 import { tokenOf } from '#http/token.ts'
+import { contains, parseNetwork } from '#lib/ip.ts'
 import { channelIdOf } from '#lib/conversation-id.ts'
 import { logMark, parseCursor } from './cursor.ts'
 import type { Admission, Hub, Resume } from './hub.ts'
@@ -38,13 +40,17 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
   const acceptSignalling = signallingAcceptor(ctx)
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy())
-    const limits = new HandshakeLimits(ctx.limiter, ctx.clients.of(request), 'messages')
+    const client = ctx.clients.of(request)
+    const limits = new HandshakeLimits(ctx.limiter, client, 'messages')
     if (URL.parse(request.url ?? '', 'http://localhost')?.pathname === SIGNALLING_PATH) {
       // Whose it is stands in a token of its own, which is looked at after the upgrade.
       return void Promise.try(() => limits.admit())
         .then(() => limits.count(undefined))
         .then(
-          () => acceptSignalling(request, stream, head),
+          () => {
+            closeWhenBlocked(ctx, client, stream)
+            acceptSignalling(request, stream, head)
+          },
           async (error: unknown) => refuse(ctx, stream, await limits.settle(error)),
         )
     }
@@ -59,7 +65,7 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
       return opened
     }
     admission(ctx, request, limits)
-      .then((admitted) => hub.open(admitted, upgrade))
+      .then((admitted) => hub.open({ ...admitted, client }, upgrade))
       .catch(async (error: unknown) => {
         if (!answered) return refuse(ctx, stream, await limits.settle(error))
         ctx.log.error({ err: error }, 'a socket could not be opened')
@@ -72,7 +78,7 @@ async function admission(
   ctx: Context,
   request: IncomingMessage,
   limits: HandshakeLimits,
-): Promise<Admission> {
+): Promise<Omit<Admission, 'client'>> {
   limits.admit()
   const url = URL.parse(request.url ?? '', 'http://localhost')
   const target = url ? targetOf(url.pathname) : undefined
@@ -85,6 +91,15 @@ async function admission(
   const { channelId } = target
   if (channelId !== undefined) await accessChannel(ctx.db.read, actor, channelId)
   return { actor, channelId, resume: resumeOf(ctx, url.searchParams.get('resume')) }
+}
+
+/** Signalling sockets are not the hub's: it cannot close them. */
+function closeWhenBlocked({ bus }: Pick<Context, 'bus'>, { address }: Client, stream: Duplex): void {
+  const unsubscribe = bus.subscribe(({ event }) => {
+    const network = event.type === 'address.blocked' ? parseNetwork(event.network) : undefined
+    if (network && contains(network, address)) stream.destroy()
+  })
+  stream.once('close', unsubscribe)
 }
 
 function targetOf(path: string): Target | undefined {

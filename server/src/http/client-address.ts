@@ -10,9 +10,19 @@ export interface Client {
   /** The network as text. */
   readonly key: string
   /** Who is counted: everybody there, and those there who are not signed in. */
-  readonly subjects: { readonly everybody: string; readonly anonymous: string }
+  readonly subjects: Subjects
   /** A trusted proxy, or this machine: never blocked, since it may speak for others. */
   readonly guarded: boolean
+}
+
+interface Subjects {
+  readonly everybody: string
+  readonly anonymous: string
+}
+
+/** Under which names those at a network are counted. */
+export function subjectsAt(network: string): Subjects {
+  return { everybody: `address:${network}`, anonymous: `anonymous:${network}` }
 }
 
 /** What a provider gives to one household or machine; inside it, addresses are changed at will. */
@@ -86,7 +96,7 @@ export class ClientAddresses {
       address,
       network,
       key,
-      subjects: { everybody: `address:${key}`, anonymous: `anonymous:${key}` },
+      subjects: subjectsAt(key),
       guarded: isLoopback(address) || this.isProxy(network),
     }
   }

@@ -27,6 +27,13 @@ export class HttpError extends Error {
   }
 }
 
+/** 403 for everything, because of the address that it comes from. */
+export class BlockedError extends HttpError {
+  constructor(retryAfterSeconds: number | undefined) {
+    super(403, 'This address is blocked', retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
+  }
+}
+
 /** 400: understood, but it makes no sense here. */
 export function badRequest(detail: string): HttpError {
   return new HttpError(400, detail)
@@ -76,14 +83,16 @@ export function unavailable(detail: string, retryAfterSeconds: number, cause?: u
 }
 
 /**
- * What the body of an error answer says, beside `debug`. Refusals for a limit say it twice: known clients of the API
- * read `message`.
+ * What the body of an error answer says, beside `debug`. Refusals because of limits and blocks say it twice: known
+ * clients of the API read `message`.
  */
-export function errorBody({ status, detail, problems, retryAfterSeconds }: HttpError): object {
+export function errorBody(error: HttpError): object {
+  const { status, detail, problems, retryAfterSeconds } = error
+  const limits = status === 429 || error instanceof BlockedError
   return {
     detail,
     ...(problems && { errors: problems }),
-    ...(status === 429 && { message: detail, retry_after_seconds: retryAfterSeconds }),
+    ...(limits && { message: detail, retry_after_seconds: retryAfterSeconds }),
   }
 }
 

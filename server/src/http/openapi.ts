@@ -73,6 +73,7 @@ export class OpenApi {
         304: { description: "The client's copy is current" },
         ...Object.fromEntries(errors.map((status) => [status, this.#response(status, ErrorAnswer)])),
         422: this.#response(422, ValidationAnswer),
+        429: this.#response(429, RateLimitAnswer),
       },
     }
     // HEAD comes with GET and is not described apart (RFC 9110, section 9.3.2).
@@ -202,7 +203,9 @@ export class OpenApi {
       else responses['204'] = { description: REASONS[204] }
     }
     const errors = new Set<number>([...(endpoint.errors ?? []), 500, 503])
-    if (needsToken) errors.add(401).add(403)
+    // Any request may come from an address that is blocked.
+    errors.add(403)
+    if (needsToken) errors.add(401)
     if (endpoint.access === 'public' && endpoint.bucket === 'auth') errors.add(401)
     for (const status of [400, 413, 415]) errors.add(status)
     for (const status of [...errors].toSorted((a, b) => a - b)) {

@@ -3,6 +3,8 @@ import { z } from 'zod'
 export const ErrorAnswer = z
   .object({
     detail: z.string().meta({ description: 'What went wrong, for people.' }),
+    message: z.string().optional().meta({ description: 'The same, when the address is blocked.' }),
+    retry_after_seconds: z.int().optional().meta({ description: 'When the block of the address is over.' }),
     debug: z.looseObject({}).optional().meta({ description: 'Request id and timings, with `?debug=1`.' }),
   })
   .meta({ id: 'Error', example: { detail: 'Channel not found' } })

@@ -363,7 +363,45 @@ describe('settings', () => {
   })
 })
 
+test('blocked-ips blocks, lists, unblocks and clears', async () => {
+  const folder = preparedFolder()
+  const blockedIps = (...args: string[]): Promise<Ended> => inProcess(folder, ['blocked-ips', ...args])
+  expect((await blockedIps('block', '192.0.2.99/24', '--reason', 'flood', '--minutes', '5')).stdout).toBe(
+    '192.0.2.0/24 is blocked\n',
+  )
+  expect(await blockedIps('block', '2001:db8::1')).toMatchObject({ code: 0 })
+  expect((await blockedIps('list', '--json')).json()).toMatchObject([
+    { ip: '2001:db8::1', reason: 'blocked by the operator', expires_at: null, blocked_by: null },
+    { ip: '192.0.2.0/24', reason: 'flood', automatic: false },
+  ])
+  expect((await blockedIps('list')).stdout).toMatch(/^2001:db8::1 .* for good +operator +0 +blocked by/m)
+  expect((await blockedIps('unblock', '2001:DB8:0::1')).stdout).toBe('2001:db8::1 is not blocked any more\n')
+  expect((await blockedIps('clear')).stdout).toBe('1 block was lifted\n')
+  for (const [args, reason] of [
+    [['block', '127.0.0.1'], /This machine itself cannot be blocked/],
+    [['block', 'nonsense'], /ip: must be an IP address/],
+    [['unblock', '192.0.2.1'], /192\.0\.2\.1 is not blocked/],
+  ] as const) {
+    const refused = await blockedIps(...args)
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toMatch(reason)
+  }
+  expect((await blockedIps('block', '192.0.2.1', '--minutes', '0')).code).toBe(2)
+})
+
 describe.concurrent('beside a running server', () => {
+  test('addresses are blocked and let in at once', async () => {
+    await using place = await newPlace()
+    await using server = await startServer({ place, env: { TRUSTED_PROXIES: '127.0.0.1' } })
+    const headers = { 'x-forwarded-for': '192.0.2.7' }
+    const status = async (): Promise<number> =>
+      (await request(server, 'GET', '/api/v1/info', { headers })).status
+    expect((await pufferblow(place.dataDir, ['blocked-ips', 'block', '192.0.2.7'])).code).toBe(0)
+    expect(await status()).toBe(403)
+    expect((await pufferblow(place.dataDir, ['blocked-ips', 'clear'])).code).toBe(0)
+    expect(await status()).toBe(200)
+  })
+
   test('a changed setting acts at once', async () => {
     await using place = await newPlace()
     await using server = await startServer({ place })

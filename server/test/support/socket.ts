@@ -5,6 +5,8 @@ export interface SocketOptions {
   readonly token?: string
   /** For the channel's own stream; without it the global one. */
   readonly channel?: string
+  /** Of another socket than that of the gateway. */
+  readonly path?: string
   readonly resume?: string
   readonly headers?: Record<string, string>
 }
@@ -53,7 +55,8 @@ export class TestSocket implements Disposable {
   /** @throws RefusedError when the server answers with something other than a socket */
   static open(server: Pick<TestServer, 'url'>, options: SocketOptions): Promise<TestSocket> {
     const url = new URL(
-      server.url.replace('http', 'ws') + (options.channel ? `/ws/channels/${options.channel}` : '/ws'),
+      server.url.replace('http', 'ws') +
+        (options.path ?? (options.channel ? `/ws/channels/${options.channel}` : '/ws')),
     )
     if (options.token !== undefined) url.searchParams.set('auth_token', options.token)
     if (options.resume !== undefined) url.searchParams.set('resume', options.resume)

@@ -4,6 +4,7 @@ import * as jobs from './0002-jobs.ts'
 import * as files from './0003-files.ts'
 import * as stats from './0004-stats.ts'
 import * as roles from './0005-roles.ts'
+import * as limits from './0006-limits.ts'
 import * as dms from './0007-dms.ts'
 import * as federation from './0008-federation.ts'
 import * as voice from './0010-voice.ts'
@@ -15,6 +16,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0003-files': files,
   '0004-stats': stats,
   '0005-roles': roles,
+  '0006-limits': limits,
   '0007-dms': dms,
   '0008-federation': federation,
   '0010-voice': voice,

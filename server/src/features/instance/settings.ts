@@ -52,6 +52,8 @@ export const serverSettings = z.object({
   rate_limit_address_factor: z.int().min(1).max(1000).default(10),
   /** After so many minutes without another one, a warning is forgotten. */
   rate_limit_warning_minutes: z.int().min(1).max(10_080).default(60),
+  /** How long an address is blocked that goes on after its last warning. */
+  rate_limit_block_minutes: z.int().min(1).max(525_600).default(60),
   /** Frames from all sockets of an account in ten seconds. */
   rate_limit_frames: z.int().min(10).max(100_000).default(200),
   /** Wrong passwords for an account from one address within 15 minutes; from all addresses, five times as many. */

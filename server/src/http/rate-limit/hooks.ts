@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Bucket } from '../access.ts'
+import type { Actor, Bucket } from '../access.ts'
 import type { Client, ClientAddresses } from '../client-address.ts'
 import type { LimitHeaders } from './headers.ts'
 import type { RateLimiter, Verdict } from './limiter.ts'
@@ -17,10 +17,17 @@ declare module 'fastify' {
 export class RequestLimits {
   readonly #limiter: RateLimiter
   readonly #clients: ClientAddresses
+  readonly #onActor: (actor: Actor, client: Client) => void
 
-  constructor(limiter: RateLimiter, clients: ClientAddresses) {
-    this.#limiter = limiter
-    this.#clients = clients
+  /** @param options.onActor told who comes from where, once it is known */
+  constructor(options: {
+    limiter: RateLimiter
+    clients: ClientAddresses
+    onActor: (actor: Actor, client: Client) => void
+  }) {
+    this.#limiter = options.limiter
+    this.#clients = options.clients
+    this.#onActor = options.onActor
   }
 
   /**
@@ -41,8 +48,8 @@ export class RequestLimits {
   }
 
   /**
-   * To be called after CORS is set up, so that scripts can read refusals. Refuses who cools down before anything is
-   * read from them, and counts requests to routes that ask nobody who they are. The others are counted when it is
+   * To be called after CORS is set up, so that scripts can read refusals. Refuses who is blocked or cools down before
+   * anything is read from them, and counts requests to routes that ask nobody who they are. The others are counted when it is
    * known whose they are.
    */
   guard(app: FastifyInstance): void {
@@ -91,7 +98,9 @@ export class RequestLimits {
 
   #count(request: FastifyRequest, reply: FastifyReply): Error | undefined | Promise<Error | undefined> {
     request.isCounted = true
-    const verdict = this.#limiter.count(request.client, request.actor?.userId, bucketOf(request))
+    const { client, actor } = request
+    if (actor) this.#onActor(actor, client)
+    const verdict = this.#limiter.count(client, actor?.userId, bucketOf(request))
     return verdict instanceof Promise ? verdict.then((later) => take(reply, later)) : take(reply, verdict)
   }
 }

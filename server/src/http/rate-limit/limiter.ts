@@ -1,7 +1,9 @@
 import type { Clock } from '#lib/clock.ts'
+import { formatNetwork, type Network } from '#lib/ip.ts'
 import type { Bucket } from '../access.ts'
-import type { Client } from '../client-address.ts'
-import { tooManyRequests, type HttpError } from '../errors.ts'
+import { subjectsAt, type Client } from '../client-address.ts'
+import { BlockedError, tooManyRequests, type HttpError } from '../errors.ts'
+import type { Block, Blocklist } from './blocklist.ts'
 import { limitHeaders, type LimitHeaders } from './headers.ts'
 import { MemoryStore } from './memory-store.ts'
 import type { LimitRules } from './rules.ts'
@@ -23,16 +25,21 @@ export interface Warned {
   readonly client: Client
   readonly userId: string | undefined
   readonly warnings: number
+  /** Whether nothing helped: there are more warnings than the ladder has. */
+  readonly exhausted: boolean
 }
 
 interface Options {
   readonly store: RateLimitStore
   readonly rules: () => LimitRules
   readonly clock: Clock
+  readonly blocklist: Blocklist
   /** Told of every warning. */
   readonly onWarning: (warned: Warned) => void
 }
 
+/** When to come back to find out that one is still blocked. */
+const FOR_GOOD_MS = 24 * 3600 * 1000
 const FRAME_TERMS = { windowMs: 10_000 }
 /** Accounts with open sockets whose frames are counted: more than any process has. */
 const MAX_FRAME_SUBJECTS = 200_000
@@ -50,21 +57,25 @@ export class RateLimiter {
   readonly #store: RateLimitStore
   readonly #rules: () => LimitRules
   readonly #clock: Clock
+  readonly #blocklist: Blocklist
   readonly #onWarning: (warned: Warned) => void
   readonly #frames = new MemoryStore({ maxSubjects: MAX_FRAME_SUBJECTS })
 
-  constructor({ store, rules, clock, onWarning }: Options) {
+  constructor({ store, rules, clock, blocklist, onWarning }: Options) {
     this.#store = store
     this.#rules = rules
     this.#clock = clock
+    this.#blocklist = blocklist
     this.#onWarning = onWarning
   }
 
   /**
-   * Whether requests of this client are refused whoever sends them, or, with `anonymous`, if nobody is signed in.
-   * Costs next to nothing, so it comes before anything else.
+   * Whether requests of this client are refused, because it is blocked or cools down: whoever sends them, or, with
+   * `anonymous`, if nobody is signed in. Costs next to nothing, so it comes before anything else.
    */
   refusal(client: Client, bucket: Bucket, who: 'anybody' | 'anonymous'): Verdict | undefined {
+    const block = this.#blocklist.find(client)
+    if (block) return this.#blocked(block, bucket)
     if (!this.#store.hasCooldowns) return undefined
     const rules = this.#rules()
     const [own, all] = charges(rules, client, undefined, bucket)
@@ -116,6 +127,26 @@ export class RateLimiter {
     return this.#frames.hit([charge], FRAME_TERMS, this.#clock()).refusedBy === -1
   }
 
+  /** Forgets warnings of an address or network as a whole. */
+  async forgive(network: Network): Promise<void> {
+    const { everybody, anonymous } = subjectsAt(formatNetwork(network))
+    await Promise.all([this.#store.forgive(everybody), this.#store.forgive(anonymous)])
+  }
+
+  #blocked({ expiresAt }: Block, bucket: Bucket): Verdict {
+    const { windowMs, limits } = this.#rules()
+    const now = this.#clock()
+    const limit = limits[bucket]
+    const leavesAt = expiresAt ?? now + FOR_GOOD_MS
+    return {
+      headers: {
+        ...limitHeaders({ bucket, limit, windowMs, used: limit, leavesAt, now }),
+        connection: 'close',
+      },
+      error: new BlockedError(expiresAt === null ? undefined : seconds(expiresAt - now)),
+    }
+  }
+
   #judge(
     outcome: Outcome,
     counted: readonly Charge[],
@@ -131,7 +162,8 @@ export class RateLimiter {
     }
     const charge = counted[refusedBy]!
     const scope = refusedBy === 1 ? 'address' : who.userId === undefined ? 'anonymous' : 'account'
-    if (warned) this.#onWarning({ ...who, scope, bucket: charge.bucket, warnings })
+    const exhausted = warnings > this.#rules().ladder.maxWarnings
+    if (warned) this.#onWarning({ ...who, scope, bucket: charge.bucket, warnings, exhausted })
     return this.#refuse(scope, charge, waitMs, now)
   }
 

@@ -1,0 +1,7 @@
+export { blockAutomatically, blockIp, unblockAll, unblockIp } from './block.ts'
+export { BlockedIps } from './blocklist.ts'
+export { observeBlocks } from './metrics.ts'
+export { blockedIpRoutes } from './routes.ts'
+export { listBlockedIps } from './store.ts'
+export { blockedIpTasks } from './tasks.ts'
+export { blockedIpToWire } from './wire.ts'
