@@ -277,6 +277,16 @@ describe('a node session ends', () => {
   })
 })
 
+test('whoever is banned has no node sessions any more', async () => {
+  await using server = await startServer()
+  const [owner, ann] = await server.people('owner', 'ann')
+  const { session_token } = await open(server, ann!, newNode())
+  const answer = answerOf(newNode(), await challenge(ann!, newNode()))
+  expect(await owner!.post(`/api/v1/moderation/users/${ann!.id}/ban`, {})).toMatchObject({ status: 201 })
+  expect(await introspect(server, session_token)).toMatchObject({ status: 401 })
+  expect(await verify(server, answer)).toMatchObject({ status: 401 })
+})
+
 test('whoever asks for many challenges loses the oldest', async () => {
   await using server = await startServer()
   const ann = await server.person('ann')
