@@ -24,8 +24,10 @@ import {
 const LEASE_MS = 60_000
 /** Looks for work by itself this often: for what other processes left, and when a clock was set. */
 const POLL_MS = 5_000
-/** Before looking again after a claim that came to nothing, or to an error. */
-const PAUSE_MS = 250
+/** Before looking again when others were faster: they are about to commit. Twice as long each time, up to the second. */
+const PAUSE_MS = { first: 10, most: 500 }
+/** Before the end of a job is stored again. */
+const STORE_AGAIN_MS = 250
 const MAX_REASON = 500
 
 /** What a handler gets to know besides its payload. */
@@ -96,6 +98,8 @@ export class Jobs {
   /** The one look for work that is going on, and whether something has changed since it began. */
   #looking: Promise<void> | undefined
   #stale = false
+  /** Looks in a row that found work and got none of it. */
+  #inVain = 0
 
   constructor(deps: Deps) {
     this.#deps = deps
@@ -166,7 +170,7 @@ export class Jobs {
       } catch (error) {
         // Another process took a job of the same queue at the same moment: no harm, and nothing to tell.
         const overtaken = isUniqueViolation(error, 'queue')
-        wait = overtaken ? PAUSE_MS : POLL_MS
+        wait = overtaken ? this.#pause() : POLL_MS
         if (!overtaken) this.#deps.log.warn({ err: error }, 'jobs could not be taken; it is tried again')
       }
     }
@@ -190,9 +194,16 @@ export class Jobs {
       if (at <= now || orphaned) progress += await this.#take(type)
       else next = Math.min(next, at - now)
     }
-    if (progress > 0) this.#stale = true
+    if (progress > 0) {
+      this.#stale = true
+      this.#inVain = 0
+    }
     const isDue = [...due.values()].some((at) => at <= now)
-    return isDue ? PAUSE_MS : next
+    return isDue ? this.#pause() : next
+  }
+
+  #pause(): number {
+    return Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** this.#inVain++)
   }
 
   #typesWithRoom(): JobType[] {
@@ -292,7 +303,7 @@ export class Jobs {
         if (isUniqueViolation(error, 'key')) continue
         log.warn({ job: job.id, type: job.type, err: error }, 'the end of a job could not be stored')
         if (!this.#started) return
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+        await new Promise((resolve) => setTimeout(resolve, STORE_AGAIN_MS))
       }
     }
   }

@@ -1,6 +1,7 @@
 import { describe, expect, inject, test } from 'vitest'
 import type { NewJob } from '#db/job-queue.ts'
 import { GiveUp, TryLater } from '#jobs/errors.ts'
+import { request } from '#test/http.ts'
 import { Person } from '#test/person.ts'
 import { Program } from '#test/program.ts'
 import { newPlace, startServer, type TestServer } from '#test/server.ts'
@@ -20,8 +21,9 @@ async function enqueue({ ctx }: TestServer, ...jobs: NewJob[]): Promise<void> {
   await ctx.db.transact(async (tx) => jobs.forEach((job) => tx.enqueue(job)))
 }
 
+/** The jobs of the test; the server has jobs of its own, for its tasks. */
 function rows({ ctx }: TestServer) {
-  return ctx.db.read.selectFrom('job').selectAll().orderBy('id').execute()
+  return ctx.db.read.selectFrom('job').selectAll().where('type', 'not like', 'task.%').orderBy('id').execute()
 }
 
 function deadLetters({ ctx }: TestServer) {
@@ -31,7 +33,7 @@ function deadLetters({ ctx }: TestServer) {
 /** Waits until so many jobs are left of which none runs. */
 async function settled(server: TestServer, left = 0): Promise<void> {
   await expect
-    .poll(async () => (await rows(server)).map(({ state }) => state), { interval: 5 })
+    .poll(async () => (await rows(server)).map(({ state }) => state), { interval: 5, timeout: 15_000 })
     .toEqual(Array.from({ length: left }, () => expect.not.stringContaining('running')))
 }
 
@@ -97,7 +99,7 @@ describe('a job', () => {
   test('many in one transaction are all done, whatever they are', async () => {
     await using server = await startServer()
     const site = new Worksite(server, { concurrency: 8 })
-    const names = Array.from({ length: 620 }, (_, index) => `job ${index}`)
+    const names = Array.from({ length: 520 }, (_, index) => `job ${index}`)
     await enqueue(
       server,
       ...names.map((name, index) => work(name, index % 200 === 7 ? { key: name, queue: 'q' } : {})),
@@ -310,7 +312,9 @@ describe('jobs of one queue', () => {
 })
 
 test('no more jobs run at once than there is room for, and one type leaves room for another', async () => {
-  await using server = await startServer({ env: { JOBS_CONCURRENCY: '4' } })
+  // Just after a full five minutes no task of the server comes in between.
+  const clock = { offset: 60_000 - (Date.now() % 300_000) }
+  await using server = await startServer({ clock, env: { JOBS_CONCURRENCY: '4' } })
   const site = new Worksite(server)
   await enqueue(server, ...Array.from({ length: 10 }, (_, n) => work(`${n}`)))
   const own = [await site.next(), await site.next()]
@@ -321,6 +325,29 @@ test('no more jobs run at once than there is room for, and one type leaves room 
   own[0]!.succeed()
   expect((await site.next()).name).toBe('2')
   expect(site.begun).toHaveLength(5)
+})
+
+test('metrics tell what waits, for how long, and what was given up', async () => {
+  await using server = await startServer()
+  const figure = async (name: string): Promise<number | undefined> => {
+    const { text } = await request(server, 'GET', '/metrics', { undescribed: true })
+    const found = new RegExp(`^pufferblow_${name}\\{[^}]*type="test\\.work"[^}]*\\} (\\S+)$`, 'm').exec(text)
+    return found ? Number(found[1]) : undefined
+  }
+  await enqueue(server, work('a'), work('b'), work('later', { runAt: server.ctx.clock() + HOUR }))
+  server.passTime(5 * MINUTE)
+  expect(await figure('jobs_waiting')).toBe(2)
+  const oldest = await figure('job_oldest_seconds')
+  expect(oldest).toBeGreaterThanOrEqual(300)
+  expect(oldest).toBeLessThan(320)
+  expect(await figure('dead_letters')).toBeUndefined()
+  const site = new Worksite(server, { attempts: 1 })
+  ;(await site.next()).fail(new Error('no'))
+  ;(await site.next()).succeed()
+  await settled(server, 1)
+  expect(await figure('jobs_waiting')).toBeUndefined()
+  expect(await figure('dead_letters')).toBe(1)
+  expect(await figure('jobs_given_up_total')).toBe(1)
 })
 
 describe('a server that stops', () => {
