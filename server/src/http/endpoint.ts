@@ -179,7 +179,11 @@ export class Api {
     this.#app.route({
       method: endpoint.method,
       url: endpoint.path,
-      config: { access: endpoint.access, bucket: endpoint.bucket },
+      config: {
+        access: endpoint.access,
+        bucket: endpoint.bucket,
+        ...(endpoint.uploads && { takesFiles: true }),
+      },
       handler: async (request, reply) => {
         const { fields: body, files } = request.isMultipart()
           ? await this.#readForm(endpoint, request, reply)

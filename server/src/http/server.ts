@@ -13,6 +13,7 @@ import type { Log } from '#log/log.ts'
 import type { Config } from '#config/schema.ts'
 import type { Access, Actor, Bucket } from './access.ts'
 import { answerErrors, answerUnroutable } from './error-answer.ts'
+import { limitBodyTime } from './body-time.ts'
 import { badRequest } from './errors.ts'
 import type { RequestLimits } from './rate-limit/hooks.ts'
 
@@ -29,8 +30,22 @@ declare module 'fastify' {
   }
 }
 
+/** Headers by which scripts of other origins may ask for parts of files, and for what they do not have. */
+const CONDITIONS = [
+  'Range',
+  'If-Range',
+  'If-Match',
+  'If-None-Match',
+  'If-Modified-Since',
+  'If-Unmodified-Since',
+]
+
 /** Headers that scripts of other origins may read. */
 const EXPOSED = [
+  'Accept-Ranges',
+  'Content-Disposition',
+  'Content-Range',
+  'ETag',
   'X-Request-ID',
   'Retry-After',
   'X-RateLimit-Limit',
@@ -62,7 +77,8 @@ export async function createHttpServer({
     logger: false,
     // Input is checked by zod and answers are written by hand: what would compile schemas is not even loaded.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
-    requestTimeout: 60_000,
+    // Headers have Node's own limit; bodies are looked after below.
+    requestTimeout: 0,
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error, socket) => refuseMalformed(error, socket, { anyOrigin }),
@@ -82,12 +98,13 @@ export async function createHttpServer({
   await app.register(cors, {
     origin: anyOrigin ? '*' : [...config.server.cors_origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
-    allowedHeaders: ['Authorization', 'Content-Type', 'X-Pufferblow-Node-Session'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'X-Pufferblow-Node-Session', ...CONDITIONS],
     exposedHeaders: EXPOSED,
     maxAge: 86_400,
     strictPreflight: false,
   })
   limits.guard(app)
+  limitBodyTime(app, ({ raw: { socket } }) => refuseMalformed(new BodyTimeout(), socket, { anyOrigin }))
   demandDeclarations(app)
   addRequestLog(app, log)
   addBodyParsers(app)
@@ -160,6 +177,11 @@ function addBodyParsers(app: FastifyInstance): void {
       )
     },
   )
+}
+
+/** A body that did not come in time, as Node.js would say it. */
+class BodyTimeout extends Error {
+  readonly code = 'ERR_HTTP_REQUEST_TIMEOUT'
 }
 
 /** Answers what is not even HTTP: without a request there is no origin to compare with a list. */
