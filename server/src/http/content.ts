@@ -12,7 +12,7 @@ export interface Content extends Validators {
   readonly type: string
   /** Further headers, in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** Reads a part of it. */
+  /** Reads a part of it, in pieces that are good until the next one is asked for. */
   readonly read: (start: number, length: number) => AsyncIterable<Uint8Array>
   /** Told when reading failed after the first byte was sent. */
   readonly onBroken: (error: unknown) => void
@@ -64,7 +64,7 @@ async function send(
 ): Promise<void> {
   try {
     for (let piece: IteratorResult<Uint8Array> = { value: first, done: false }; !piece.done;) {
-      if (!raw.write(piece.value) && !(await drained(raw))) return
+      if (!(await written(raw, piece.value))) return
       piece = await pieces.next()
     }
     raw.end()
@@ -77,19 +77,22 @@ async function send(
   }
 }
 
-/** Waits until there is room again. @returns false when the reader is gone, or took nothing for too long */
-function drained(raw: ServerResponse): Promise<boolean> {
+/** Hands a piece to the reader. @returns false when the reader is gone, or took nothing for too long */
+function written(raw: ServerResponse, piece: Uint8Array): Promise<boolean> {
   if (raw.destroyed) return Promise.resolve(false)
   return new Promise((resolve) => {
-    const finish = (isThere: boolean) => (): void => {
+    const finish = (isTaken: boolean): void => {
       clearTimeout(timer)
-      raw.off('drain', room).off('close', gone)
-      if (!isThere) raw.destroy()
-      resolve(isThere)
+      raw.off('close', gone)
+      resolve(isTaken)
     }
-    const [room, gone] = [finish(true), finish(false)]
+    const gone = (): void => {
+      raw.destroy()
+      finish(false)
+    }
     const timer = setTimeout(gone, STALLED_MS)
-    raw.once('drain', room).once('close', gone)
+    raw.once('close', gone)
+    raw.write(piece, (error) => finish(!error))
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
+import { giveBack } from '#lib/give-back.ts'
 import { badRequest, HttpError, unauthorized } from './errors.ts'
 
 /** A file of a form, as it arrives. */
@@ -8,7 +9,7 @@ export interface IncomingFile {
   readonly field: string
   /** As the client calls it: not to be believed. */
   readonly filename: string
-  /** To be read once, to its end. */
+  /** To be read once, to its end. A piece is good until the next one is asked for; its memory may be given back then. */
   readonly content: AsyncIterable<Uint8Array>
 }
 
@@ -90,6 +91,8 @@ class Pass<T extends AsyncDisposable> implements Form<T>, Disposable {
   readonly #taking: FileTaking<T> | undefined
   readonly #account: (bytes: number) => number
   readonly #held: HeldFile[] = []
+  /** Memory that came with the request and belongs to nobody else. */
+  readonly #own = new WeakSet<ArrayBufferLike>()
   #fieldBytesLeft: number
   #heldBytes = 0
 
@@ -101,6 +104,9 @@ class Pass<T extends AsyncDisposable> implements Form<T>, Disposable {
   }
 
   async readAll(request: FastifyRequest): Promise<void> {
+    request.raw.on('data', ({ buffer, length }: Buffer) => {
+      if (buffer.byteLength === length) this.#own.add(buffer)
+    })
     const limits = { ...PARTS, fieldSize: this.#fieldBytesLeft, fileSize: Infinity }
     for await (const part of guarded(request.parts({ limits }))) {
       if (part.type === 'field') this.#addField(part)
@@ -133,7 +139,7 @@ class Pass<T extends AsyncDisposable> implements Form<T>, Disposable {
     this.#expect(file.field)
     const content = guarded(stream as AsyncIterable<Buffer>)
     if (this.#held.length === 0 && (await this.#taking!.isKnown(this.fields)))
-      await this.#take({ ...file, content })
+      await this.#take({ ...file, content: this.#givingBack(content) })
     else this.#held.push({ file, pieces: await this.#hold(content) })
   }
 
@@ -147,6 +153,19 @@ class Pass<T extends AsyncDisposable> implements Form<T>, Disposable {
 
   async #take(file: IncomingFile): Promise<void> {
     this.files.push(await this.#taking!.take(file, this.fields))
+  }
+
+  /**
+   * Gives memory back as it was read. What is cut from the same memory comes one after the other, so it has been read
+   * when a piece of another memory comes. The last one may hold the beginning of what follows the file.
+   */
+  async *#givingBack(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let before: ArrayBufferLike | undefined
+    for await (const piece of content) {
+      if (before !== undefined && before !== piece.buffer && this.#own.has(before)) giveBack(before)
+      yield piece
+      before = piece.buffer
+    }
   }
 
   async #hold(content: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {

@@ -40,7 +40,7 @@ async function* pieces(...contents: (string | Uint8Array | Error)[]): AsyncGener
 
 async function readAll(store: BlobStore, name: string, start = 0, length = 1e9): Promise<string> {
   const parts: Uint8Array[] = []
-  for await (const part of store.read(name, start, length)) parts.push(part)
+  for await (const part of store.read(name, start, length)) parts.push(Buffer.from(part))
   return Buffer.concat(parts).toString('latin1')
 }
 

@@ -22,12 +22,14 @@ export interface BlobStore extends AsyncDisposable {
    * Writes an object. It is there as a whole, and stays there through a power cut, when the promise resolves; when it
    * rejects, there is nothing, or what {@link BlobStore.delete} removes.
    *
+   * @param content a piece is good until the next one is asked for
    * @throws StorageUnavailableError, and what `content` throws
    */
   write(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
 
   /**
-   * Reads `length` bytes from `start` on, in pieces. The pieces end early only if the object does.
+   * Reads `length` bytes from `start` on, in pieces, each of them good until the next one is asked for. They end early
+   * only if the object does.
    *
    * @throws ObjectMissingError, StorageUnavailableError before the first piece or between two
    */

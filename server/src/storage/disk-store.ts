@@ -56,9 +56,10 @@ export class DiskStore implements BlobStore {
     try {
       let position = start
       const end = start + length
+      const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, length))
       while (position < end) {
-        const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - position))
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
+        const wanted = Math.min(buffer.length, end - position)
+        const { bytesRead } = await handle.read(buffer, 0, wanted, position)
         if (bytesRead === 0) return
         position += bytesRead
         yield buffer.subarray(0, bytesRead)

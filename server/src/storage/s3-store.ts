@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type * as Sdk from '@aws-sdk/client-s3'
-import type * as Transfer from '@aws-sdk/lib-storage'
+import { giveBack } from '#lib/give-back.ts'
 import {
   isObjectName,
   ObjectMissingError,
@@ -23,7 +23,8 @@ export interface S3Options {
 
 /** The smallest part that the protocol allows: larger ones cost memory for each upload. */
 const PART_BYTES = 5 * 1024 * 1024
-const PARTS_AT_ONCE = 2
+/** Most files are smaller. */
+const SMALL_BYTES = 256 * 1024
 const CONNECT_MS = 5_000
 const SILENCE_MS = 30_000
 
@@ -35,13 +36,11 @@ export class S3Store implements BlobStore {
   readonly kind = 's3'
   readonly #options: S3Options
   readonly #sdk: typeof Sdk
-  readonly #transfer: typeof Transfer
   readonly #client: Sdk.S3Client
 
-  private constructor(options: S3Options, sdk: typeof Sdk, transfer: typeof Transfer) {
+  private constructor(options: S3Options, sdk: typeof Sdk) {
     this.#options = options
     this.#sdk = sdk
-    this.#transfer = transfer
     this.#client = new sdk.S3Client({
       region: options.region,
       ...(options.endpoint !== '' && { endpoint: options.endpoint, forcePathStyle: true }),
@@ -60,27 +59,55 @@ export class S3Store implements BlobStore {
 
   /** The client takes 30 MB of memory, so it is loaded only where it is used. */
   static async open(options: S3Options): Promise<S3Store> {
-    const [sdk, transfer] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')])
-    return new S3Store(options, sdk, transfer)
+    return new S3Store(options, await import('@aws-sdk/client-s3'))
   }
 
   async write(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-    const body = Readable.from(content, { objectMode: false })
-    let broken: { error: unknown } | undefined
-    body.once('error', (error) => {
-      broken = { error }
-    })
-    try {
-      await new this.#transfer.Upload({
-        client: this.#client,
-        params: { ...this.#place(name), Body: body },
-        partSize: PART_BYTES,
-        queueSize: PARTS_AT_ONCE,
-      }).done()
-    } catch (error) {
-      body.destroy()
-      throw broken ? broken.error : unavailable(error)
+    const place = this.#place(name)
+    const parts = inParts(content, PART_BYTES)
+    const first = await parts.next()
+    // What fits into one part needs no more than one request.
+    if (first.done || first.value.length < PART_BYTES) {
+      const Body = first.value ?? new Uint8Array()
+      await served(this.#client.send(new this.#sdk.PutObjectCommand({ ...place, Body })))
+      await parts.return(undefined)
+      return
     }
+    const { UploadId } = await served(this.#client.send(new this.#sdk.CreateMultipartUploadCommand(place)))
+    const upload = { ...place, UploadId: UploadId! }
+    try {
+      const Parts = await this.#sendParts(upload, first.value, parts)
+      const complete = { ...upload, MultipartUpload: { Parts } }
+      await served(this.#client.send(new this.#sdk.CompleteMultipartUploadCommand(complete)))
+    } catch (error) {
+      await this.#client.send(new this.#sdk.AbortMultipartUploadCommand(upload)).catch(() => {})
+      throw error
+    }
+  }
+
+  /** Sends a part while the next one fills. */
+  async #sendParts(
+    upload: { Bucket: string; Key: string; UploadId: string },
+    first: Uint8Array,
+    rest: AsyncIterable<Uint8Array>,
+  ): Promise<Sdk.CompletedPart[]> {
+    const done: Sdk.CompletedPart[] = []
+    const send = async (Body: Uint8Array): Promise<void> => {
+      const PartNumber = done.length + 1
+      const part = { ...upload, PartNumber, Body }
+      const { ETag } = await served(this.#client.send(new this.#sdk.UploadPartCommand(part)))
+      done.push({ PartNumber, ETag })
+    }
+    let sending = send(first)
+    // Looked at when the next part is there; until then it must not count as nobody's.
+    sending.catch(() => {})
+    for await (const part of rest) {
+      await sending
+      sending = send(part)
+      sending.catch(() => {})
+    }
+    await sending
+    return done
   }
 
   async *read(name: string, start: number, length: number): AsyncGenerator<Uint8Array> {
@@ -88,7 +115,11 @@ export class S3Store implements BlobStore {
     const body = await this.#get(name, `bytes=${start}-${start + length - 1}`)
     if (!body) return
     try {
-      for await (const piece of body) yield piece as Uint8Array
+      for await (const piece of body as AsyncIterable<Buffer>) {
+        yield piece
+        // As it came from the socket, it has memory of its own.
+        if (piece.length === piece.buffer.byteLength) giveBack(piece.buffer)
+      }
     } catch (error) {
       throw unavailable(error)
     } finally {
@@ -165,6 +196,44 @@ export class S3Store implements BlobStore {
     if (!isObjectName(name)) throw new ObjectMissingError('of an impossible name')
     return { Bucket: this.#options.bucket, Key: this.#options.prefix + name }
   }
+}
+
+/**
+ * Joins pieces into parts of a size; the last one is shorter. A part is good until the second one after it is asked for,
+ * so that one can be sent while the next one fills.
+ */
+async function* inParts(content: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer> {
+  let part: Buffer = Buffer.allocUnsafeSlow(SMALL_BYTES)
+  let other: Buffer | undefined
+  let filled = 0
+  for await (let piece of content) {
+    while (piece.length > 0) {
+      if (filled === size) {
+        yield part
+        ;[part, other] = [other ?? Buffer.allocUnsafeSlow(size), part]
+        filled = 0
+      }
+      if (filled === part.length) part = grown(part, Math.min(size, filled * 4))
+      const taken = piece.subarray(0, part.length - filled)
+      part.set(taken, filled)
+      filled += taken.length
+      piece = piece.subarray(taken.length)
+    }
+  }
+  if (filled > 0) yield part.subarray(0, filled)
+}
+
+function grown(part: Buffer, size: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(size)
+  larger.set(part)
+  return larger
+}
+
+/** What goes wrong at the service, told from what goes wrong with the content. */
+function served<T>(request: Promise<T>): Promise<T> {
+  return request.catch((error: unknown) => {
+    throw unavailable(error)
+  })
 }
 
 function isMissing(error: unknown): boolean {

@@ -34,7 +34,7 @@ async function* inPieces(bytes: Uint8Array, piece: number): AsyncGenerator<Uint8
 
 async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = []
-  for await (const piece of pieces) all.push(piece)
+  for await (const piece of pieces) all.push(Buffer.from(piece))
   return Buffer.concat(all)
 }
 

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
+import { giveBack } from '#lib/give-back.ts'
 
 /*
  * Encrypted objects. The content is cut into chunks of 64 KiB, each sealed with AES-256-GCM, in the STREAM
@@ -61,7 +62,9 @@ function chunksOf(size: number): number {
   return Math.max(1, Math.ceil(size / CHUNK))
 }
 
-/** Encrypts content as it comes. */
+/**
+ * Encrypts content as it comes. What it yields is good until the next is asked for, and no more is asked of `content`.
+ */
 export async function* seal(
   content: AsyncIterable<Uint8Array>,
   { key, prefix }: ObjectKey,
@@ -69,30 +72,39 @@ export async function* seal(
 ): AsyncGenerator<Buffer> {
   const aad = associatedData(name)
   // A chunk waits until something follows it: only then is it known not to be the last.
-  let held: Uint8Array[] = []
+  const held = Buffer.allocUnsafeSlow(CHUNK)
+  const sealed = Buffer.allocUnsafeSlow(SEALED_CHUNK)
   let heldBytes = 0
   let number = 0
   for await (let piece of content) {
     while (piece.length > 0) {
       if (heldBytes === CHUNK) {
-        yield sealChunk(key, nonceOf(prefix, number++, { last: false }), aad, held)
-        held = []
+        const nonce = nonceOf(prefix, number++, { last: false })
+        yield sealChunk(held, { key, nonce, aad }, sealed)
         heldBytes = 0
       }
       const taken = piece.subarray(0, CHUNK - heldBytes)
-      held.push(taken)
+      held.set(taken, heldBytes)
       heldBytes += taken.length
       piece = piece.subarray(taken.length)
     }
   }
-  yield sealChunk(key, nonceOf(prefix, number, { last: true }), aad, held)
+  const nonce = nonceOf(prefix, number, { last: true })
+  yield sealChunk(held.subarray(0, heldBytes), { key, nonce, aad }, sealed)
 }
 
-function sealChunk(key: KeyObject, nonce: Buffer, aad: Buffer, pieces: readonly Uint8Array[]): Buffer {
+function sealChunk(
+  chunk: Buffer,
+  { key, nonce, aad }: { key: KeyObject; nonce: Buffer; aad: Buffer },
+  into: Buffer,
+): Buffer {
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG }).setAAD(aad)
-  const sealed = pieces.map((piece) => cipher.update(piece))
+  const ciphertext = cipher.update(chunk)
   cipher.final()
-  return Buffer.concat([...sealed, cipher.getAuthTag()])
+  into.set(ciphertext)
+  into.set(cipher.getAuthTag(), ciphertext.length)
+  if (ciphertext.length === ciphertext.buffer.byteLength) giveBack(ciphertext.buffer)
+  return into.subarray(0, chunk.length + TAG)
 }
 
 /** A part of an object's content. */
@@ -124,7 +136,7 @@ export interface SealedObject extends ObjectKey {
 }
 
 /**
- * Decrypts a part of an object's content.
+ * Decrypts a part of an object's content. What it yields is good until the next is asked for.
  *
  * @param sealed the bytes that {@link sealedRange} names
  * @throws SealBrokenError
@@ -158,7 +170,9 @@ async function* openChunks(
     const last = number === count - 1
     const expected = last ? size - number * CHUNK + TAG : SEALED_CHUNK
     if (number >= count || chunk.length !== expected) throw new SealBrokenError(name)
-    yield openChunk(chunk, { key, nonce: nonceOf(prefix, number, { last }), aad, name })
+    const content = openChunk(chunk, { key, nonce: nonceOf(prefix, number, { last }), aad, name })
+    yield content
+    if (content.length === content.buffer.byteLength) giveBack(content.buffer)
     number++
   }
   // Nothing at all is a cut, too: even empty content has a chunk.
@@ -182,24 +196,28 @@ function openChunk(
   return content
 }
 
-/** Cuts or joins what comes into pieces of `size`; the last one may be shorter. */
+/** Cuts or joins what comes into pieces of `size`, each good until the next is asked for; the last may be shorter. */
 async function* inPieces(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
-  let held: Uint8Array[] = []
-  let heldBytes = 0
+  let gathered: Buffer | undefined
+  let filled = 0
   for await (let piece of source) {
-    while (heldBytes + piece.length >= size) {
-      const taken = piece.subarray(0, size - heldBytes)
+    while (piece.length > 0) {
+      if (filled === 0 && piece.length >= size) {
+        yield piece.subarray(0, size)
+        piece = piece.subarray(size)
+        continue
+      }
+      gathered ??= Buffer.allocUnsafeSlow(size)
+      const taken = piece.subarray(0, size - filled)
+      gathered.set(taken, filled)
+      filled += taken.length
       piece = piece.subarray(taken.length)
-      yield held.length === 0 ? taken : Buffer.concat([...held, taken])
-      held = []
-      heldBytes = 0
-    }
-    if (piece.length > 0) {
-      held.push(piece)
-      heldBytes += piece.length
+      if (filled < size) continue
+      yield gathered
+      filled = 0
     }
   }
-  if (heldBytes > 0) yield held.length === 1 ? held[0]! : Buffer.concat(held)
+  if (filled > 0) yield gathered!.subarray(0, filled)
 }
 
 function nonceOf(prefix: Uint8Array, number: number, { last }: { last: boolean }): Buffer {

@@ -91,7 +91,7 @@ async function receivePicture(
   { request, ...known }: Known & { readonly request: Request },
 ): Promise<StagedFile> {
   const pieces: Uint8Array[] = []
-  for await (const piece of content) pieces.push(piece)
+  for await (const piece of content) pieces.push(Buffer.from(piece))
   const bytes = Buffer.concat(pieces)
   request.onProcessing?.()
   if (ctx.scanner.isConfigured) await expectClean(ctx.scanner.scan([bytes]))
@@ -148,7 +148,7 @@ async function stageScanned(ctx: Deps, content: AsyncIterable<Uint8Array>): Prom
   // Whoever ends early must not keep the other one waiting.
   const [staging, scanning] = await Promise.allSettled([
     ctx.vault.stage(stored).finally(() => void stored.return()),
-    expectClean(ctx.scanner.scan(scanned)).finally(() => void scanned.return()),
+    expectClean(ctx.scanner.scan(copied(scanned))).finally(() => void scanned.return()),
   ])
   if (staging.status === 'rejected') throw staging.reason as Error
   if (scanning.status === 'fulfilled') return staging.value
@@ -197,7 +197,7 @@ async function takeHead(
   while (bytes < count) {
     const next = await content.next()
     if (next.done) break
-    pieces.push(next.value)
+    pieces.push(Buffer.from(next.value))
     bytes += next.value.length
   }
   const head = Buffer.concat(pieces)
@@ -215,6 +215,11 @@ async function* limit(content: AsyncIterable<Uint8Array>, maxBytes: number): Asy
     if (left < 0) throw tooLarge(maxBytes)
     yield piece
   }
+}
+
+/** For whoever keeps a piece beyond the next one: a socket, until it was sent. */
+async function* copied(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of content) yield Buffer.from(piece)
 }
 
 async function* each(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

@@ -58,7 +58,8 @@ class LocationFilter {
       if (this.#state === 'pass') {
         yield part
       } else {
-        this.#held.push(part)
+        // A piece is good until the next one is asked for.
+        this.#held.push(Buffer.from(part))
         this.#heldBytes += part.length
       }
       if (this.#missing === 0) yield* this.#advance()
