@@ -96,6 +96,14 @@ export function webOrigin(): Kind<string> {
   )
 }
 
+/** An address to ask. The empty text stands for none. */
+export function webAddress(): Kind<string> {
+  return text(
+    'an address such as https://example.org/latest, with http or https',
+    (value) => value === '' || (/^https?:\/\/[^\s@\\#]+$/i.test(value) && URL.canParse(value)),
+  )
+}
+
 /** An entry of a CORS list. Apps in a web view send origins of their own scheme, such as `tauri://localhost`. */
 export function corsOrigin(): Kind<string> {
   return text(

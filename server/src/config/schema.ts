@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { addressBlock, clamdAddress, corsOrigin, databaseUrl, flag, host, integer } from './kinds.ts'
 import { listOf, oneOf, optional, ports, redisUrl, s3Endpoint, text, timeZone } from './kinds.ts'
-import { webOrigin, type Kind } from './kinds.ts'
+import { webAddress, webOrigin, type Kind } from './kinds.ts'
 import { isIceUrl } from './kinds.ts'
 
 /** One setting: what it may hold, where it comes from and what it is for. */
@@ -34,6 +34,7 @@ export const SECTIONS = {
   audit: 'The record of what people with power did.',
   jobs: 'Durable work in the background.',
   tasks: 'What the server does by itself at certain times.',
+  releases: 'Looking for newer releases of this program.',
   stats: 'Figures about the server.',
   media: 'Decoding of pictures, which happens in processes of its own.',
   federation: 'Talking to other servers (ActivityPub). It needs a public origin with https.',
@@ -369,6 +370,14 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_TASKS_TIME_ZONE',
     default: 'UTC',
     description: 'Time zone of the schedules of background tasks: what runs at night runs at night there.',
+  }),
+
+  'releases.url': setting(webAddress(), {
+    env: 'PUFFERBLOW_RELEASES_URL',
+    default: '',
+    defaultNote: 'none: nobody is asked',
+    description:
+      'Where the newest release is found, as JSON in the form of the GitHub API (`…/releases/latest`), with https.',
   }),
 
   'stats.public': setting(flag(), {

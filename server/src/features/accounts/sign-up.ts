@@ -2,7 +2,7 @@ import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import { isUniqueViolation } from '#db/errors.ts'
 import { openSession, type OpenedSession } from '#features/auth/index.ts'
-import { claimOwnership } from '#features/instance/index.ts'
+import { claimOwnership, countMembers, lockSettings } from '#features/instance/index.ts'
 import { grantRole } from '#features/roles/index.ts'
 import { recordActivity } from '#features/stats/index.ts'
 import { conflict, forbidden } from '#http/errors.ts'
@@ -11,12 +11,15 @@ import type { Visit } from './sign-in.ts'
 import { findUserByName, insertUser } from './store.ts'
 import { usernameForms, type UsernameForms } from './username.ts'
 
-type Deps = Pick<Context, 'db' | 'clock' | 'config' | 'keyring' | 'instance' | 'passwords' | 'log'>
+type Deps = Pick<
+  Context,
+  'db' | 'clock' | 'config' | 'keyring' | 'instance' | 'passwords' | 'log' | 'settings'
+>
 
 /**
  * Creates an account and opens its first session. The first account of an empty server owns it.
  *
- * @throws HttpError 403 when registration is closed, 409 when the name is taken or looks like one that is
+ * @throws HttpError 403 when registration is closed or the server full, 409 when the name is taken or looks like one that is
  */
 export async function signUp(
   ctx: Deps,
@@ -24,10 +27,13 @@ export async function signUp(
   { device }: Visit,
 ): Promise<OpenedSession> {
   if (ctx.config.accounts.registration === 'closed') throw forbidden('Registration is closed on this server')
+  // The owner made the server private, so there is one.
+  if (ctx.settings.current.is_private) throw forbidden('This server is private: it takes no new accounts')
   const name = await usernameForms(input.username, 'username')
   const passwordHash = await ctx.passwords.hash(input.password)
   const opened = await storing(ctx, name, () =>
     ctx.db.transact(async (tx) => {
+      await demandRoom(ctx, tx)
       const userId = await insertAccount(ctx, tx, name, passwordHash, 'present')
       const owns = await claimOwnership(tx, userId, ctx.clock())
       await grantRole(tx, userId, owns ? 'owner' : 'user', ctx.clock())
@@ -59,6 +65,14 @@ export async function createAccount(
       return userId
     }),
   )
+}
+
+/** Those who sign up at the same moment wait for each other where there is a limit. @throws HttpError 403 */
+async function demandRoom({ settings }: Pick<Context, 'settings'>, tx: Tx): Promise<void> {
+  const { max_users: limit } = settings.current
+  if (limit === 0) return
+  await lockSettings(tx)
+  if ((await countMembers(tx)).total >= limit) throw forbidden('This server is full')
 }
 
 async function insertAccount(

@@ -1,4 +1,5 @@
 import type { Context } from '#context'
+import { recordAudit } from '#features/audit/index.ts'
 import { recordActivity } from '#features/stats/index.ts'
 import { invalid } from '#http/errors.ts'
 import { serverSettings, writeSettings, type ServerSettings } from './settings.ts'
@@ -16,6 +17,14 @@ export async function changeSettings(
   await ctx.db.transact(async (tx) => {
     const at = ctx.clock()
     await writeSettings(tx, change, at)
+    recordAudit(tx, {
+      actorId: by,
+      action: 'settings.changed',
+      targetType: 'server',
+      targetId: 'server',
+      details: { settings: change },
+      at,
+    })
     for (const [field, value] of Object.entries(change)) {
       const details = { field, new_value: value, setting_type: typeof value }
       recordActivity(tx, { type: 'server_settings_updated', userId: by, details, at })

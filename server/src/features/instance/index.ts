@@ -4,9 +4,11 @@ export { renameServer, serverNameOf } from './rename.ts'
 export { instanceRoutes } from './routes.ts'
 export {
   claimOwnership,
+  countMembers,
   createServerId,
   defaultSettings,
   hasOwner,
+  lockSettings,
   readServerId,
   readSettings,
   Settings,

@@ -7,12 +7,17 @@ import type { Api } from '#http/endpoint.ts'
 import { forbidden } from '#http/errors.ts'
 import { version } from '#lib/version.ts'
 import { serverPictureRoutes } from './pictures.ts'
+import { latestReleaseRoutes } from './latest-release.ts'
+import { serverInfoRoutes } from './server-info.ts'
 import { hasOwner } from './settings.ts'
+import { usageRoutes } from './usage-routes.ts'
 
-const Health = z.object({
-  status: z.enum(['ok', 'degraded']),
-  components: z.record(z.string(), z.boolean()),
-})
+const Health = z
+  .object({
+    status: z.enum(['ok', 'degraded']),
+    components: z.record(z.string(), z.boolean()),
+  })
+  .meta({ id: 'Health' })
 
 export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): void {
   api.endpoint(
@@ -36,7 +41,7 @@ export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): vo
     async () => ({
       server_name: ctx.settings.current.server_name,
       version,
-      registration: ctx.config.accounts.registration,
+      registration: ctx.settings.current.is_private ? 'closed' : ctx.config.accounts.registration,
       has_owner: await hasOwner(ctx.db.read),
     }),
   )
@@ -48,6 +53,9 @@ export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): vo
   }
 
   serverPictureRoutes(api, ctx)
+  serverInfoRoutes(api, ctx)
+  usageRoutes(api, ctx)
+  latestReleaseRoutes(api, ctx)
   healthRoutes(api, ctx)
   metricsRoute(app, ctx)
 }
@@ -77,19 +85,35 @@ function healthRoutes(api: Api, ctx: Context): void {
       answers: { 200: Health, 503: Health },
     },
     async ({ reply }) => {
-      const database = await ctx.db.ping().then(
-        () => true,
-        () => false,
-      )
-      const ready = database && !ctx.instance.stopping
+      const health = await healthOf(ctx)
+      const ready = health.status === 'ok'
       reply.code(ready ? 200 : 503)
       if (!ready) reply.header('retry-after', '2')
-      return {
-        status: ready ? ('ok' as const) : ('degraded' as const),
-        components: { api: !ctx.instance.stopping, database },
-      }
+      return health
     },
   )
+
+  api.endpoint(
+    {
+      method: 'GET',
+      path: '/api/v1/system/instance-health',
+      tag: 'Operation',
+      summary: 'How the parts of the server are, for people to look at',
+      access: 'public',
+      bucket: 'default',
+      answers: { 200: z.object({ status_code: z.literal(200), instance_health: Health }) },
+    },
+    async () => ({ instance_health: await healthOf(ctx) }),
+  )
+}
+
+async function healthOf(ctx: Context): Promise<z.output<typeof Health>> {
+  const database = await ctx.db.ping().then(
+    () => true,
+    () => false,
+  )
+  const api = !ctx.instance.stopping
+  return { status: database && api ? 'ok' : 'degraded', components: { api, database } }
 }
 
 /** `/metrics`: with the configured token, or without one from this machine only. */

@@ -10,6 +10,11 @@ const extensions = z.array(z.string().regex(/^(\*|[a-z\d]{1,10})$/)).max(100)
 export const serverSettings = z.object({
   server_name: z.string().min(1).max(100).default('PufferBlow'),
   server_description: z.string().max(1000).nullable().default(null),
+  welcome_message: z.string().max(2000).nullable().default(null),
+  /** A private server takes no new accounts. */
+  is_private: z.boolean().default(false),
+  /** How many accounts there may be; 0: no limit. */
+  max_users: z.int().min(0).max(100_000_000).default(0),
   max_message_length: z.int().min(1).max(50_000).default(50_000),
   /** Days after which messages are removed; 0 keeps them for ever. */
   message_retention_days: z.int().min(0).max(36_500).default(0),
@@ -89,6 +94,27 @@ export async function lockSettings(tx: Tx): Promise<void> {
     .set(({ ref }) => ({ updated_at: ref('updated_at') }))
     .where('key', '=', 'server_id')
     .execute()
+}
+
+/** When this server was made: the row of its id is never changed. */
+export async function readCreationTime(db: Db): Promise<number> {
+  const { updated_at } = await db
+    .selectFrom('server_setting')
+    .select('updated_at')
+    .where('key', '=', 'server_id')
+    .executeTakeFirstOrThrow()
+  return updated_at
+}
+
+/** How many accounts there are, and how many of them are not offline. */
+export async function countMembers(db: Db): Promise<{ total: number; online: number }> {
+  const rows = await db
+    .selectFrom('user')
+    .select(({ fn }) => ['status', fn.countAll<number | string>().as('count')])
+    .groupBy('status')
+    .execute()
+  const sum = (some: typeof rows): number => some.reduce((total, { count }) => total + Number(count), 0)
+  return { total: sum(rows), online: sum(rows.filter(({ status }) => status !== 'offline')) }
 }
 
 /** The id of this server, made at its first start. */
