@@ -8,12 +8,24 @@ import { crowd } from './cases/crowd.ts'
 import { fanOut } from './cases/fan-out.ts'
 import { limits } from './cases/limits.ts'
 import { page } from './cases/page.ts'
+import { searchPostgres, searchSqlite } from './cases/search.ts'
 import { send } from './cases/send.ts'
 import { voice } from './cases/voice.ts'
 import type { Case, Measurement } from './lib/measurement.ts'
 import { passes, printTable, writeResults } from './lib/report.ts'
 
-const cases: readonly Case[] = [send, page, fanOut, crowd, chartsCase, voice, coldStart, limits]
+const cases: readonly Case[] = [
+  send,
+  page,
+  fanOut,
+  crowd,
+  chartsCase,
+  voice,
+  coldStart,
+  limits,
+  searchSqlite,
+  searchPostgres,
+]
 
 const { values: options } = parseArgs({
   options: {

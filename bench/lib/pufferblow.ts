@@ -12,7 +12,10 @@ export interface Account {
 const BEYOND_REACH = ['max_rate_limit_requests=10000000', 'rate_limit_frames=100000']
 
 /** PufferBlow as an operator would run it, with room for a crowd that shares a few accounts. */
-export async function startPufferblow(dataDir: string): Promise<Program> {
+export async function startPufferblow(
+  dataDir: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Program> {
   const others = Object.entries(process.env).filter(([name]) => !name.startsWith('PUFFERBLOW_'))
   const env = {
     ...Object.fromEntries(others),
@@ -24,6 +27,7 @@ export async function startPufferblow(dataDir: string): Promise<Program> {
     PUFFERBLOW_LOG_FORMAT: 'json',
     PUFFERBLOW_ACCOUNTS_ACCESS_TOKEN_MINUTES: '1440',
     PUFFERBLOW_GATEWAY_MAX_SOCKETS_PER_USER: '1000',
+    ...more,
   }
   const server = await Program.start([program, 'serve'], urlOfReadyLine, env)
   const settings = spawnSync(process.execPath, [program, 'settings', 'set', ...BEYOND_REACH], { env })

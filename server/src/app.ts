@@ -24,6 +24,7 @@ import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
 import { downloadRoutes, storageRoutes, storageTasks } from '#features/storage/index.ts'
 import { voiceRoutes, voiceTasks } from '#features/voice/index.ts'
 import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
+import { searchJobs, searchRoutes } from '#features/search/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { RequestLimits } from '#http/rate-limit/hooks.ts'
 import { serveDocsPage } from '#http/docs-page.ts'
@@ -135,6 +136,7 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
   auditRoutes(api, ctx)
   federationRoutes(api, ctx)
   voiceRoutes(api, ctx)
+  searchRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
   blockedIpRoutes(api, ctx)
   taskRoutes(api, ctx)
@@ -161,6 +163,7 @@ function declareWork(ctx: Context): void {
   housekeepingTasks(ctx)
   handleSweeps(ctx)
   storageTasks(ctx)
+  searchJobs(ctx)
 }
 
 /** `/openapi.json` and, for people, `/docs`. */

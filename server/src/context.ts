@@ -15,6 +15,7 @@ import { FileLinks, Vault } from '#features/files/index.ts'
 import { Conversations } from '#features/dms/index.ts'
 import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
+import { SearchIndex } from '#features/search/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
 import { mediaSettings, observeVoice, VoiceHub } from '#features/voice/index.ts'
 import { Jobs } from '#jobs/jobs.ts'
@@ -66,6 +67,7 @@ export interface Context extends AsyncDisposable {
   readonly messages: MessageReader
   readonly recentPages: RecentPages
   readonly conversations: Conversations
+  readonly search: SearchIndex
   readonly metrics: Metrics
   readonly jobs: Jobs
   readonly vault: Vault
@@ -126,6 +128,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     writer: `${eventLog.stream}/${newId(clock())}`,
     encrypt: config.storage.encrypt,
   })
+  const search = await SearchIndex.open({ db, bus, keyring, clock, log, languages: config.search.languages })
   // First among those who listen: the others look roles up when they are told of a change.
   const roles = await Roles.open({ db, bus })
   const profiles = new Profiles({ db, bus, roles })
@@ -216,6 +219,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     messages,
     recentPages: new RecentPages(),
     conversations: new Conversations({ clock }),
+    search,
     metrics,
     jobs,
     vault,

@@ -9,6 +9,7 @@ import { federationCommand } from './federation.ts'
 import { jobsCommand } from './jobs.ts'
 import { migrateCommand } from './migrate.ts'
 import { openApiCommand } from './openapi.ts'
+import { searchCommand } from './search.ts'
 import { serveCommand } from './serve.ts'
 import { settingsCommand } from './settings.ts'
 import { setupCommand } from './setup.ts'
@@ -48,6 +49,7 @@ function program(): Command {
     jobsCommand(),
     migrateCommand(),
     storageCommand(),
+    searchCommand(),
     openApiCommand(),
     versionCommand(),
   ]

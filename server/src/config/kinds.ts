@@ -56,7 +56,7 @@ export function timeZone(): Kind<string> {
 }
 
 /** A list of texts; the environment separates them with commas. */
-export function listOf(item: Kind<string>): Kind<readonly string[]> {
+export function listOf<T extends string>(item: Kind<T>): Kind<readonly T[]> {
   return {
     type: z.array(item.type).readonly(),
     allowed: `a list, each item ${item.allowed} (in the environment separated by commas)`,

@@ -22,6 +22,35 @@ function setting<T>(kind: Kind<T>, rest: Omit<Setting<NoInfer<T>>, 'kind'>): Set
   return { kind, ...rest }
 }
 
+/** Languages whose words search can reduce to their stems. */
+const searchLanguages = [
+  'arabic',
+  'armenian',
+  'bulgarian',
+  'danish',
+  'dutch',
+  'english',
+  'finnish',
+  'french',
+  'german',
+  'greek',
+  'hungarian',
+  'indonesian',
+  'irish',
+  'italian',
+  'lithuanian',
+  'norwegian',
+  'portuguese',
+  'romanian',
+  'russian',
+  'spanish',
+  'swedish',
+  'turkish',
+  'ukrainian',
+] as const
+
+export type SearchLanguage = (typeof searchLanguages)[number]
+
 /** The sections of `pufferblow.toml`, in the order of the manual. */
 export const SECTIONS = {
   server: 'The listener, and how the world reaches it.',
@@ -38,6 +67,7 @@ export const SECTIONS = {
   stats: 'Figures about the server.',
   media: 'Decoding of pictures, which happens in processes of its own.',
   federation: 'Talking to other servers (ActivityPub). It needs a public origin with https.',
+  search: 'Finding messages by their words.',
   log: 'What is written to standard output.',
   metrics: 'The Prometheus endpoint `/metrics`.',
   compat: 'Switches for clients which expect other answers than the published API.',
@@ -463,6 +493,14 @@ export const SETTINGS = {
     description:
       'Also call peers on this machine and in private networks, with plain http and on any port. For tests: ' +
       'strangers can then make this server call your other services.',
+  }),
+
+  'search.languages': setting(listOf(oneOf(searchLanguages)), {
+    env: 'PUFFERBLOW_SEARCH_LANGUAGES',
+    default: ['english'],
+    description:
+      'Languages people write in: there a word is also found by its other forms. After a change, older messages ' +
+      'are indexed again in the background.',
   }),
 
   'log.level': setting(oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), {

@@ -32,6 +32,8 @@ export type DialectName = 'sqlite' | 'postgres'
 export interface Engine extends AsyncDisposable {
   readonly dialect: DialectName
   readonly read: Kysely<Tables>
+  /** For reading what may take long: on SQLite in a thread of its own, one question after the other. */
+  readonly aside: Kysely<Tables>
   /** For migrations and the start, while nothing else uses the database through this process. */
   readonly schema: Kysely<Tables>
   /**
@@ -75,6 +77,8 @@ interface Draft<T> {
 /** The database as features see it: read what is committed, write in a transaction. */
 export class Database {
   readonly read: Db
+  /** For reading what may take long: nobody but others who read aside waits for it. */
+  readonly aside: Db
   readonly dialect: DialectName
   readonly #engine: Engine
   readonly #log: EventLog
@@ -87,6 +91,7 @@ export class Database {
     this.#bus = bus
     this.#clock = clock
     this.read = engine.read
+    this.aside = engine.aside
     this.dialect = engine.dialect
   }
 

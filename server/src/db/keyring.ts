@@ -20,6 +20,7 @@ const purposes = [
   'cluster',
   'file',
   'file_link',
+  'search',
 ] as const
 /** What a data key is for. Keys of different purposes never stand in for each other. */
 export type KeyPurpose = (typeof purposes)[number]
@@ -108,13 +109,21 @@ export class Keyring {
   }
 
   /** Retires the key in use and takes a new one. What the old one encrypted stays readable. */
-  async replace(purpose: 'message' | 'file'): Promise<DataKey> {
+  async replace(purpose: 'message' | 'file' | 'search'): Promise<DataKey> {
     const { kid } = this.current(purpose)
     await this.#db.transact((tx) =>
       tx.updateTable('encryption_key').set({ retired_at: this.#clock() }).where('kid', '=', kid).execute(),
     )
     await this.#create(purpose)
     return this.current(purpose)
+  }
+
+  /** Removes a retired key for good: what was made with it is lost. */
+  async destroy(kid: string): Promise<void> {
+    await this.#db.transact((tx) =>
+      tx.deleteFrom('encryption_key').where('kid', '=', kid).where('retired_at', 'is not', null).execute(),
+    )
+    this.#keys.delete(kid)
   }
 
   async #create(purpose: KeyPurpose): Promise<void> {

@@ -64,6 +64,10 @@ export interface Tables {
   federation_seen: FederationSeenTable
   federation_delivery: FederationDeliveryTable
   blocked_ip: BlockedIpTable
+  search_generation: SearchGenerationTable
+  search_document: SearchDocumentTable
+  search_pending: SearchPendingTable
+  search_index: SearchIndexTable
 }
 
 /** Networks whose requests are refused. */
@@ -757,4 +761,46 @@ export interface FederationDeliveryTable {
   is_revivable: Flag
   created_at: number
   died_at: number | null
+}
+
+/** What messages are indexed with: a key and the rules by which text becomes words. The newest is in use. */
+export interface SearchGenerationTable {
+  id: Generated<number>
+  kid: string
+  rules: string
+  created_at: number
+  /** When every message had been indexed with it. */
+  completed_at: number | null
+}
+
+/** A message in the search index. A trigger removes it when the message is deleted. */
+export interface SearchDocumentTable {
+  message_id: string
+  channel_id: string
+  generation: number
+  /** SQLite: number in the full-text index, which orders by it: time of sending and a counter. */
+  doc: Generated<bigint>
+  /** PostgreSQL. */
+  sent_at: Generated<number>
+  /** PostgreSQL: a `tsvector`. */
+  tokens: Generated<string>
+}
+
+/** SQLite: messages that wait to be indexed together with others. */
+export interface SearchPendingTable {
+  id: Generated<bigint>
+  message_id: string
+  channel_id: string
+  generation: number
+  /** The lowest number of a document that was sent at its time. */
+  first_doc: bigint
+  tokens: string
+}
+
+/** SQLite: the full-text index (FTS5). It gives back nothing but numbers. */
+export interface SearchIndexTable {
+  rowid: bigint
+  tokens: string
+  /** Stands for the whole row in `match`. */
+  search_index: Generated<string>
 }

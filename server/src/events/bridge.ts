@@ -57,6 +57,7 @@ const Told = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('keys.replaced') }),
   z.strictObject({ type: z.literal('peer_rules.changed') }),
   z.strictObject({ type: z.literal('federation_keys.changed') }),
+  z.strictObject({ type: z.literal('search.changed') }),
   z.strictObject({ type: z.literal('jobs.enqueued') }),
 ]) satisfies z.ZodType<TransientEvent>
 

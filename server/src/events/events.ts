@@ -150,6 +150,8 @@ export type TransientEvent =
   | { readonly type: 'peer_rules.changed' }
   /** Keys that sign what goes to other servers were replaced. */
   | { readonly type: 'federation_keys.changed' }
+  /** The key or the rules of the search index changed: take up the new ones. */
+  | { readonly type: 'search.changed' }
   /** Events of other processes that are told once may have been missed: remembered copies of anything may be stale. */
   | { readonly type: 'events.missed' }
   /** Durable work waits. */

@@ -538,6 +538,40 @@ describe('jobs', () => {
   })
 })
 
+describe('search', () => {
+  test('tells how far the index is, and makes it anew: by itself, or through the server that runs', async () => {
+    await using place = await newPlace()
+    const search = (...args: string[]) => inProcess(place.dataDir, ['search', ...args])
+    {
+      await using server = await startServer({ place })
+      const owner = await server.person('owner')
+      await owner.send(await owner.createChannel('general'), 'a word')
+      const status = await search('status', '--json')
+      expect(status).toMatchObject({ code: 0, stderr: '' })
+      expect(status.json().messages).toBe(1)
+      const before = server.ctx.search.generation.id
+      expect(await search('reindex', '--new-key')).toMatchObject({
+        code: 0,
+        stdout: 'The running server does it in the background; see: pufferblow search status\n',
+      })
+      await expect.poll(() => server.ctx.search.generation.id).toBeGreaterThan(before)
+      await expect
+        .poll(async () => (await search('status', '--json')).json(), { timeout: 10_000 })
+        .toEqual({
+          messages: 1,
+          indexed: 1,
+          complete: true,
+        })
+    }
+    expect((await search('reindex', '--json')).json()).toEqual({ in_background: false, indexed: 0 })
+    expect(await search('reindex', '--new-key')).toMatchObject({
+      code: 0,
+      stdout: '1 message indexed; the index is complete\n',
+    })
+    expect((await search('status')).stdout).toBe('1 of 1 messages are indexed\nThe index is complete\n')
+  })
+})
+
 describe('config', () => {
   test('shows every value, where it comes from, and no secret', async () => {
     const dataDir = emptyFolder()

@@ -57,6 +57,10 @@ function valuesFor(ids: { message: string; user: string }): Record<string, unkno
     deny: ['view_messages'],
     subject_type: 'role',
     subject_id: 'user',
+    q: 'hello',
+    limit: '10',
+    scan_limit: '10',
+    cursor: undefined,
   }
 }
 

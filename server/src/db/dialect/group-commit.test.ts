@@ -5,10 +5,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { DatabaseUnavailableError } from '../errors.ts'
 import { GroupCommit, type SendStatement } from './group-commit.ts'
-import { SqliteWriter } from './sqlite-writer.ts'
+import { SqliteThread } from './sqlite-thread.ts'
 
 interface Setup {
-  readonly writer: SqliteWriter
+  readonly writer: SqliteThread
   readonly group: GroupCommit
   /** Another connection to the same file. */
   readonly other: DatabaseSync
@@ -21,7 +21,7 @@ interface Setup {
 async function setUp(): Promise<Setup> {
   const folder = mkdtempSync(join(tmpdir(), 'pufferblow-group-'))
   const file = join(folder, 'test.sqlite')
-  const writer = new SqliteWriter({ file, cacheMb: 1 }, () => {})
+  const writer = new SqliteThread({ file, cacheMb: 1, role: 'writer' }, () => {})
   await writer.run('create table note (value text primary key) strict')
   const other = new DatabaseSync(file, { timeout: 0 })
   onTestFinished(async () => {

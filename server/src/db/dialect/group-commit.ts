@@ -1,5 +1,5 @@
 import { asUnavailable, DatabaseUnavailableError } from '../errors.ts'
-import { SqliteError, type SqliteWriter } from './sqlite-writer.ts'
+import { SqliteError, type SqliteThread } from './sqlite-thread.ts'
 
 /** Enough to share one flush among many, little enough that the first of a group does not wait long. */
 const GROUP_LIMIT = 64
@@ -23,12 +23,12 @@ export interface GroupMember {
  * the groups; alone, a transaction waits for nobody.
  */
 export class GroupCommit {
-  readonly #writer: SqliteWriter
+  readonly #writer: SqliteThread
   readonly #queue: GroupMember[] = []
   #running = false
   #idle: (() => void)[] = []
 
-  constructor(writer: SqliteWriter) {
+  constructor(writer: SqliteThread) {
     this.#writer = writer
   }
 
@@ -52,7 +52,7 @@ export class GroupCommit {
 
 /** Transactions that share one commit. */
 class Group {
-  readonly #writer: SqliteWriter
+  readonly #writer: SqliteThread
   readonly #written: GroupMember[] = []
   readonly #undone: { member: GroupMember; error: unknown }[] = []
   /** Answers to what was sent without waiting. */
@@ -60,7 +60,7 @@ class Group {
   /** Why the whole group cannot be committed. */
   #failure: unknown
 
-  constructor(writer: SqliteWriter) {
+  constructor(writer: SqliteThread) {
     this.#writer = writer
   }
 

@@ -41,6 +41,7 @@ const MAX_STREAMS = 1024
 export class PostgresEngine implements Engine {
   readonly dialect = 'postgres'
   readonly read: Kysely<Tables>
+  readonly aside: Kysely<Tables>
   readonly #pool: pg.Pool
   readonly #url: string
   readonly schema: Kysely<Tables>
@@ -49,6 +50,7 @@ export class PostgresEngine implements Engine {
     this.#pool = pool
     this.#url = url
     this.read = new Kysely<Tables>({ dialect: readingDialect(pool) })
+    this.aside = this.read
     this.schema = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
   }
 

@@ -45,6 +45,8 @@ export class SqliteConnection implements Disposable {
     if (known) return known
     const statement = this.#db.prepare(sql)
     const prepared = { statement, returnsRows: statement.columns().length > 0 }
+    // Such a statement tells the number of the row it wrote, whether asked to or not, and that may exceed a number's 53 bits.
+    if (!prepared.returnsRows) statement.setReadBigInts(true)
     this.#statements.set(sql, prepared)
     return prepared
   }

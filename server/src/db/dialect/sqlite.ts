@@ -5,29 +5,40 @@ import type { Engine, Maintenance, Settled, Work } from '../database.ts'
 import type { StreamClaim } from '../event-log.ts'
 import type { Tables } from '../tables.ts'
 import { GroupCommit } from './group-commit.ts'
-import { openReader, type SqliteConnection, type SqliteOptions } from './sqlite-connection.ts'
+import {
+  openReader,
+  type SqliteConnection,
+  type SqliteOptions,
+  type StatementResult,
+} from './sqlite-connection.ts'
 import { sqliteDialect } from './sqlite-driver.ts'
+import { SqliteThread } from './sqlite-thread.ts'
 import { maintainSqlite } from './sqlite-upkeep.ts'
-import { SqliteWriter } from './sqlite-writer.ts'
 
-/** SQLite: reads on this thread from read-only connections, writes through the writer thread. */
+/** SQLite: reads on this thread from a read-only connection, long ones in a thread of their own, writes in another. */
 export class SqliteEngine implements Engine {
   readonly dialect = 'sqlite'
   readonly read: Kysely<Tables>
+  readonly aside: Kysely<Tables>
   readonly #reader: SqliteConnection
-  readonly #writer: SqliteWriter
+  readonly #writer: SqliteThread
   readonly #group: GroupCommit
-  readonly #file: string
+  readonly #options: SqliteOptions
+  /** Made when it is first needed. */
+  #asideReader: SqliteThread | undefined
   readonly #grouped: Kysely<Tables>
   readonly schema: Kysely<Tables>
 
-  private constructor(reader: SqliteConnection, writer: SqliteWriter, file: string) {
-    this.#file = file
+  private constructor(reader: SqliteConnection, writer: SqliteThread, options: SqliteOptions) {
+    this.#options = options
     this.#reader = reader
     this.#writer = writer
     this.#group = new GroupCommit(writer)
     this.read = new Kysely<Tables>({
       dialect: sqliteDialect((sql, parameters) => reader.run(sql, parameters)),
+    })
+    this.aside = new Kysely<Tables>({
+      dialect: sqliteDialect((sql, parameters) => this.#readAside(sql, parameters)),
     })
     this.schema = new Kysely<Tables>({
       dialect: sqliteDialect((sql, parameters) => writer.run(sql, parameters)),
@@ -39,10 +50,10 @@ export class SqliteEngine implements Engine {
 
   /** @param onFailure told when nothing can be stored any more and the process should be started again */
   static async open(options: SqliteOptions, onFailure: (error: Error) => void): Promise<SqliteEngine> {
-    const writer = new SqliteWriter(options, onFailure)
+    const writer = new SqliteThread({ ...options, role: 'writer' }, onFailure)
     // The first answer means that the file exists and is in WAL mode, so that it can be opened for reading.
     await writer.run('select 1')
-    return new SqliteEngine(openReader(options), writer, options.file)
+    return new SqliteEngine(openReader(options), writer, options)
   }
 
   transaction<T>(work: Work<T>, settled: Settled<T>): Promise<T> {
@@ -78,9 +89,17 @@ export class SqliteEngine implements Engine {
     return maintainSqlite(this, this.#reader, run)
   }
 
+  #readAside(sql: string, parameters: readonly unknown[]): Promise<StatementResult> {
+    // A thread that died is replaced: nothing but the questions it was asked is lost.
+    this.#asideReader ??= new SqliteThread({ ...this.#options, role: 'reader' }, () => {
+      this.#asideReader = undefined
+    })
+    return this.#asideReader.run(sql, parameters)
+  }
+
   async isServed(): Promise<boolean> {
     try {
-      await claimSqlite(this.#file)[Symbol.asyncDispose]()
+      await claimSqlite(this.#options.file)[Symbol.asyncDispose]()
       return false
     } catch (error) {
       if (error instanceof AlreadyRunningError) return true
@@ -95,6 +114,7 @@ export class SqliteEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#group.idle()
+    await this.#asideReader?.[Symbol.asyncDispose]()
     // The writer closes last: only it can empty the write-ahead log into the file.
     this.#reader[Symbol.dispose]()
     await this.#writer[Symbol.asyncDispose]()

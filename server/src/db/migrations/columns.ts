@@ -9,6 +9,8 @@ import { SqliteAdapter } from 'kysely'
 
 /** Column types and table options that have the same meaning on SQLite and PostgreSQL. */
 export interface Columns {
+  /** Whether this is SQLite, for what has no equal on the other side. */
+  readonly sqlite: boolean
   /** 64-bit integer: milliseconds, counters. */
   readonly integer: 'integer' | 'bigint'
   /** 0 or 1. */
@@ -31,6 +33,7 @@ type Finish = <T extends string, C extends string>(table: CreateTableBuilder<T, 
 export function columnsFor(db: Kysely<any>): Columns {
   const sqlite = db.getExecutor().adapter instanceof SqliteAdapter
   return {
+    sqlite,
     integer: sqlite ? 'integer' : 'bigint',
     flag: sqlite ? 'integer' : 'smallint',
     bytes: sqlite ? sql`blob` : sql`bytea`,

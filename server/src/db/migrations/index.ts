@@ -7,6 +7,7 @@ import * as roles from './0005-roles.ts'
 import * as limits from './0006-limits.ts'
 import * as dms from './0007-dms.ts'
 import * as federation from './0008-federation.ts'
+import * as search from './0009-search.ts'
 import * as voice from './0010-voice.ts'
 
 /** All migrations in order. A released one is never changed; a change is a new one. */
@@ -19,5 +20,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-limits': limits,
   '0007-dms': dms,
   '0008-federation': federation,
+  '0009-search': search,
   '0010-voice': voice,
 }

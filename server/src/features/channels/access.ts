@@ -55,17 +55,30 @@ export async function accessChannelToWrite(
   return { id, type, seq, slowModeSeconds, standing }
 }
 
-/** The channels that `person` may see, direct conversations left out, oldest first. */
-export async function listVisibleChannels(db: Db, person: Standing): Promise<AccessibleChannel[]> {
-  return (await partitionChannels(db, person)).visible
+/**
+ * The channels that `person` may see, oldest first.
+ *
+ * @param options.direct also their direct conversations
+ */
+export async function listVisibleChannels(
+  db: Db,
+  person: Standing,
+  options: { direct?: boolean } = {},
+): Promise<AccessibleChannel[]> {
+  return (await partitionChannels(db, person, options)).visible
 }
 
-/** All channels but direct conversations, oldest first: those that `person` may see and those that they may not. */
+/**
+ * All channels, oldest first: those that `person` may see and those that they may not.
+ *
+ * @param options.direct also their direct conversations
+ */
 export async function partitionChannels(
   db: Db,
   person: Standing,
+  { direct = false }: { direct?: boolean } = {},
 ): Promise<{ visible: AccessibleChannel[]; hidden: AccessibleChannel[] }> {
-  const channels = await listChannelsSeenBy(db, person.userId)
+  const channels = await listChannelsSeenBy(db, person.userId, { direct })
   const overridden = channels.filter(({ access_revision }) => access_revision > 0)
   const overrides = await overridesFor(
     db,

@@ -27,8 +27,16 @@ export async function findChannel(db: Db, id: string, userId: string): Promise<C
   return { ...channel, is_member: member_id !== null }
 }
 
-/** All channels but direct conversations, oldest first, with whether `userId` is a member of each. */
-export async function listChannelsSeenBy(db: Db, userId: string): Promise<ChannelSeen[]> {
+/**
+ * All channels, oldest first, with whether `userId` is a member of each.
+ *
+ * @param options.direct also the direct conversations of `userId`
+ */
+export async function listChannelsSeenBy(
+  db: Db,
+  userId: string,
+  { direct }: { direct: boolean },
+): Promise<ChannelSeen[]> {
   const rows = await db
     .selectFrom('channel')
     .leftJoin('channel_member', (join) =>
@@ -37,7 +45,12 @@ export async function listChannelsSeenBy(db: Db, userId: string): Promise<Channe
     .selectAll('channel')
     .select('channel_member.user_id as member_id')
     .where('channel.deleted_at', 'is', null)
-    .where('channel.type', 'in', channelTypes)
+    .where((where) =>
+      where.or([
+        where('channel.type', 'in', channelTypes),
+        ...(direct ? [where('channel_member.user_id', 'is not', null)] : []),
+      ]),
+    )
     .orderBy('channel.created_at')
     .orderBy('channel.id')
     .execute()

@@ -1,4 +1,4 @@
-export { MessageReader } from './content.ts'
+export { MessageReader, sealContent } from './content.ts'
 export { messageJobs } from './jobs.ts'
 export { overviewOf, pageOfChannel } from './load.ts'
 export { accessMessageAnywhere, markAsRead, withdrawMessage } from './mark.ts'

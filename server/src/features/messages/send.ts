@@ -12,7 +12,16 @@ import { parseIsoTime } from '#lib/iso-time.ts'
 
 type Deps = Pick<
   Context,
-  'db' | 'clock' | 'config' | 'keyring' | 'settings' | 'profiles' | 'messages' | 'vault' | 'conversations'
+  | 'db'
+  | 'clock'
+  | 'config'
+  | 'keyring'
+  | 'settings'
+  | 'profiles'
+  | 'messages'
+  | 'vault'
+  | 'conversations'
+  | 'search'
 >
 
 const MB = 1024 * 1024
@@ -40,6 +49,7 @@ export async function sendMessage(
   const draft = { id: newId(now), channelId, senderId: actor.userId, text }
   const key = ctx.keyring.current('message')
   const sealed = sealContent(key, draft, 1)
+  const indexed = ctx.search.entryOf({ ...draft, sentAt: now, files })
   // The gateway shows the author next to the message and should not have to wait for the database then.
   await ctx.profiles.of([actor.userId])
   const sent = await ctx.db.transact(async (tx) => {
@@ -62,6 +72,7 @@ export async function sendMessage(
       deleted_by: null,
       has_files: files.length > 0 ? 1 : 0,
     })
+    ctx.search.put(tx, indexed)
     tx.later(readStateAdvance(tx, actor.userId, channelId, seq, now))
     const use = { ownerId: actor.userId, purpose: 'attachment', visibility: 'channel' } as const
     const stored =

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { DatabaseUnavailableError } from '../errors.ts'
 import type { SqliteOptions, StatementResult } from './sqlite-connection.ts'
 
-export interface WriterRequest {
+export interface ThreadRequest {
   readonly sql: string
   readonly parameters: readonly unknown[]
   /** Refuse the statement when no transaction is open: alone it would be committed at once. */
@@ -10,9 +10,9 @@ export interface WriterRequest {
   readonly close?: true
 }
 
-export type WriterAnswer = StatementResult | { readonly error: WriterFailure }
+export type ThreadAnswer = StatementResult | { readonly error: ThreadFailure }
 
-interface WriterFailure {
+interface ThreadFailure {
   readonly message: string
   readonly code: string | undefined
   readonly errcode: number | undefined
@@ -20,13 +20,13 @@ interface WriterFailure {
   readonly inTransaction: boolean
 }
 
-/** A statement that failed in the writer thread; `errcode` is SQLite's extended result code. */
+/** A statement that failed in its thread; `errcode` is SQLite's extended result code. */
 export class SqliteError extends Error {
   readonly code: string | undefined
   readonly errcode: number | undefined
   readonly inTransaction: boolean
 
-  constructor(failure: WriterFailure) {
+  constructor(failure: ThreadFailure) {
     super(failure.message)
     this.name = 'SqliteError'
     this.code = failure.code
@@ -40,20 +40,30 @@ interface Pending {
   readonly reject: (error: Error) => void
 }
 
-/** This side's end of the writer thread: statements go in, results come back, both in order. */
-export class SqliteWriter implements AsyncDisposable {
+/** What a thread's connection is for. */
+export type ThreadRole = 'writer' | 'reader'
+
+export interface ThreadOptions extends SqliteOptions {
+  readonly role: ThreadRole
+}
+
+/**
+ * This side's end of a thread that owns a connection: statements go in, results come back, both in order. One thread
+ * writes; another reads what takes long, so that nobody else waits for it.
+ */
+export class SqliteThread implements AsyncDisposable {
   readonly #worker: Worker
   readonly #pending: Pending[] = []
   readonly #exited: Promise<void>
   #failure: Error | undefined
 
-  /** @param onFailure told when the thread ended by itself: nothing can be stored any more */
-  constructor(options: SqliteOptions, onFailure: (error: Error) => void) {
-    this.#worker = new Worker(new URL('./sqlite-writer-thread.ts', import.meta.url), {
+  /** @param onFailure told when the thread ended by itself: it does nothing any more */
+  constructor(options: ThreadOptions, onFailure: (error: Error) => void) {
+    this.#worker = new Worker(new URL('./sqlite-thread-main.ts', import.meta.url), {
       workerData: options,
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     })
-    this.#worker.on('message', (answer: WriterAnswer) => {
+    this.#worker.on('message', (answer: ThreadAnswer) => {
       const { resolve, reject } = this.#pending.shift()!
       if ('error' in answer) reject(new SqliteError(answer.error))
       else resolve(answer)
@@ -64,7 +74,7 @@ export class SqliteWriter implements AsyncDisposable {
     })
     this.#exited = new Promise((done) =>
       this.#worker.once('exit', () => {
-        this.#fail(new Error('the writer thread has ended'))
+        this.#fail(new Error('the thread of the database has ended'))
         done()
       }),
     )
@@ -83,7 +93,7 @@ export class SqliteWriter implements AsyncDisposable {
     return this.#ask({ sql, parameters, inTransaction: true })
   }
 
-  #ask(request: WriterRequest): Promise<StatementResult> {
+  #ask(request: ThreadRequest): Promise<StatementResult> {
     if (this.#failure) return Promise.reject(unavailable(this.#failure))
     return new Promise((resolve, reject) => {
       this.#pending.push({ resolve, reject })
@@ -93,7 +103,7 @@ export class SqliteWriter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#failure)
-      this.#worker.postMessage({ sql: '', parameters: [], close: true } satisfies WriterRequest)
+      this.#worker.postMessage({ sql: '', parameters: [], close: true } satisfies ThreadRequest)
     await this.#exited
   }
 

@@ -1,12 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { openWriter, type SqliteOptions } from './sqlite-connection.ts'
-import type { WriterAnswer, WriterRequest } from './sqlite-writer.ts'
+import { openReader, openWriter } from './sqlite-connection.ts'
+import type { ThreadAnswer, ThreadOptions, ThreadRequest } from './sqlite-thread.ts'
 
-// The thread that owns the writing connection: runs what it is told, in order, and answers each request.
+// A thread that owns a connection: runs what it is told, in order, and answers each request.
 const port = parentPort!
-const connection = openWriter(workerData as SqliteOptions)
+const { role, ...options } = workerData as ThreadOptions
+const connection = role === 'writer' ? openWriter(options) : openReader(options)
 
-port.on('message', (request: WriterRequest) => {
+port.on('message', (request: ThreadRequest) => {
   if (request.close) {
     connection[Symbol.dispose]()
     port.close()
@@ -15,7 +16,7 @@ port.on('message', (request: WriterRequest) => {
   port.postMessage(perform(request))
 })
 
-function perform({ sql, parameters, inTransaction }: WriterRequest): WriterAnswer {
+function perform({ sql, parameters, inTransaction }: ThreadRequest): ThreadAnswer {
   if (inTransaction && !connection.inTransaction) {
     const message = 'the transaction is over'
     return { error: { message, code: undefined, errcode: undefined, inTransaction: false } }
