@@ -61,6 +61,12 @@ function valuesFor(ids: { message: string; user: string }): Record<string, unkno
     limit: '10',
     scan_limit: '10',
     cursor: undefined,
+    slow_mode_seconds: '0',
+    sdp: 'v=0',
+    quality_profile: 'balanced',
+    max_participants: 5,
+    bitrate_kbps: 32,
+    days: 30,
   }
 }
 
