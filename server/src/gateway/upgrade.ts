@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -51,7 +52,7 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
             closeWhenBlocked(ctx, client, stream)
             acceptSignalling(request, stream, head)
           },
-          async (error: unknown) => refuse(ctx, stream, await limits.settle(error)),
+          async (error: unknown) => refuse(ctx, request, stream, await limits.settle(error)),
         )
     }
     let answered = false
@@ -67,7 +68,7 @@ export function acceptSockets(server: Server, ctx: Context, hub: Hub): void {
     admission(ctx, request, limits)
       .then((admitted) => hub.open({ ...admitted, client }, upgrade))
       .catch(async (error: unknown) => {
-        if (!answered) return refuse(ctx, stream, await limits.settle(error))
+        if (!answered) return refuse(ctx, request, stream, await limits.settle(error))
         ctx.log.error({ err: error }, 'a socket could not be opened')
         stream.destroy()
       })
@@ -117,6 +118,7 @@ function resumeOf({ instance }: Pick<Context, 'instance'>, text: string | null):
 
 function refuse(
   ctx: Context,
+  request: IncomingMessage,
   stream: Duplex,
   { error: thrown, headers }: { error: unknown; headers: LimitHeaders },
 ): void {
@@ -127,7 +129,8 @@ function refuse(
   const all = {
     'content-type': 'application/json; charset=utf-8',
     'content-length': String(Buffer.byteLength(body)),
-    'access-control-allow-origin': '*',
+    'x-request-id': randomUUID(),
+    ...allowedOrigin(ctx.config.server.cors_origins, request.headers.origin),
     'cache-control': 'no-store',
     connection: 'close',
     ...headers,
@@ -154,4 +157,12 @@ const REASONS: Readonly<Record<number, string>> = {
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
+}
+
+/** The rule of CORS that all other answers follow, see http/server.ts. */
+function allowedOrigin(allowed: readonly string[], origin: string | undefined): Record<string, string> {
+  if (allowed.includes('*')) return { 'access-control-allow-origin': '*' }
+  return origin !== undefined && allowed.includes(origin)
+    ? { 'access-control-allow-origin': origin, vary: 'Origin' }
+    : {}
 }

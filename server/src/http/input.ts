@@ -3,7 +3,7 @@ import { invalid, type FieldProblem } from './errors.ts'
 
 /**
  * Checks `values` against `schema`. Numbers and booleans may be written as text, since queries and forms know
- * nothing else.
+ * nothing else. `null` for an optional field is the same as leaving it out.
  *
  * @param place where the values came from, for the error: given a field's name
  * @throws HttpError 422 with every problem, without the offending input
@@ -22,6 +22,8 @@ function fromText(schema: z.ZodObject, values: Record<string, unknown>): Record<
   const converted: Record<string, unknown> = { ...values }
   for (const [name, field] of Object.entries(schema.shape)) {
     const value = values[name]
+    // Clients that write `null` for what they leave out mean that.
+    if (value === null && mayBeLeftOut(field)) delete converted[name]
     if (typeof value !== 'string') continue
     const kind = kindOf(field)
     if (kind === 'number' && /^[+-]?\d{1,15}$/.test(value)) converted[name] = Number(value)
@@ -34,6 +36,19 @@ function fromText(schema: z.ZodObject, values: Record<string, unknown>): Record<
 function kindOf(field: z.core.$ZodType): string {
   const def = field._zod.def as { type: string; innerType?: z.core.$ZodType }
   return def.innerType ? kindOf(def.innerType) : def.type
+}
+
+/** Whether a field need not be there, and `null` means nothing else to it. */
+function mayBeLeftOut(field: z.core.$ZodType): boolean {
+  const { type, innerType } = field._zod.def as { type: string; innerType?: z.core.$ZodType }
+  if (type === 'optional' || type === 'default' || type === 'prefault')
+    return innerType === undefined || !takesNull(innerType)
+  return false
+}
+
+function takesNull(field: z.core.$ZodType): boolean {
+  const { type, innerType } = field._zod.def as { type: string; innerType?: z.core.$ZodType }
+  return type === 'nullable' || type === 'null' || (innerType !== undefined && takesNull(innerType))
 }
 
 function problemOf(

@@ -25,7 +25,8 @@ const words: Readonly<Record<ActivityType, Words>> = {
   },
   server_avatar_updated: {
     title: 'New picture',
-    describe: (who) => `${who} changed the picture of the server`,
+    describe: (who, { field }) =>
+      `${who} changed the ${field === 'server_banner' ? 'banner' : 'avatar'} of the server`,
   },
   file_upload: { title: 'Upload', describe: (who) => `${who} uploaded a file` },
   logs_viewed: { title: 'Logs read', describe: (who) => `${who} read the logs of the server` },

@@ -3,7 +3,7 @@ import type { Context } from '#context'
 import type { Api } from '#http/endpoint.ts'
 import { changeOwnAppearance, changeServerAppearance, SERVER } from './change.ts'
 import { appearances } from './store.ts'
-import { appearanceFields } from './wire.ts'
+import { appearanceFields, appearanceToWire } from './wire.ts'
 
 const field = z.string().max(20).nullish()
 
@@ -25,7 +25,10 @@ const Changed = z.object({
   avatar_seed: echo.meta({ description: 'The new one, if it was asked for.' }),
 })
 
-export function appearanceRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock' | 'instance'>): void {
+export function appearanceRoutes(
+  api: Api,
+  ctx: Pick<Context, 'db' | 'clock' | 'instance' | 'settings'>,
+): void {
   api.endpoint(
     {
       method: 'GET',
@@ -38,12 +41,8 @@ export function appearanceRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock' | '
     },
     async () => {
       const chosen = (await appearances(ctx.db.read, [SERVER])).get(SERVER)
-      return {
-        avatar_kind: chosen?.avatar_kind ?? ('identicon' as const),
-        banner_kind: chosen?.banner_kind ?? ('solid' as const),
-        accent_color: chosen?.accent_color ?? null,
-        avatar_seed: chosen?.avatar_seed ?? ctx.instance.serverId,
-      }
+      const { server_avatar: avatar, server_banner: banner } = ctx.settings.current
+      return appearanceToWire(chosen, ctx.instance.serverId, { avatar, banner })
     },
   )
 

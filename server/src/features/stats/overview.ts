@@ -68,8 +68,9 @@ export async function activityMetrics(ctx: Deps) {
     total_channels: channels.total,
     messages_per_hour: round(messages / 24, 2),
     active_users_24h: active,
-    active_users_7d: await countActiveDays(db, 7, now),
-    active_users_30d: await countActiveDays(db, 30, now),
+    // The days are counted from samples, which come a little later than people.
+    active_users_7d: Math.max(active, await countActiveDays(db, 7, now)),
+    active_users_30d: Math.max(active, await countActiveDays(db, 30, now)),
     current_online: online,
     engagement_rate: percentage(active, total),
     messages_per_active_user: active === 0 ? 0 : round(messages / active, 2),

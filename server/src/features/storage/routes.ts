@@ -49,7 +49,8 @@ export function storageRoutes(api: Api, ctx: Context): void {
         limit: () => 1,
         take: (file, call) => {
           const query = call.request.query as Record<string, unknown>
-          const directory = directoryOf(call.fields['directory'] ?? query['directory'])
+          const named = call.fields['directory'] ?? query['directory']
+          const directory = named === undefined ? undefined : directoryOf(named)
           return receiveUpload(ctx, file, { purpose: 'upload', directory }, call)
         },
       },
@@ -59,7 +60,7 @@ export function storageRoutes(api: Api, ctx: Context): void {
     async ({ actor, input, files }) => {
       const [staged] = files
       if (!staged) throw invalidField(['body', 'file'], 'field required', 'missing')
-      return await storeUpload(ctx, actor, staged, input)
+      return await storeUpload(ctx, actor, staged, { ...input, directory: directoryOf(input.directory) })
     },
   )
 
@@ -193,8 +194,8 @@ async function storeUpload(
   }
 }
 
-function directoryOf(value: unknown): Directory | undefined {
-  if (value === undefined) return undefined
+/** @throws HttpError 400 */
+function directoryOf(value: unknown): Directory {
   const known = directories.find((directory) => directory === value)
   if (!known) throw badRequest(`The directory must be one of: ${directories.join(', ')}`)
   return known

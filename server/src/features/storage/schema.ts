@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { directories, kinds, type Purpose } from '#features/files/index.ts'
+import { kinds, type Purpose } from '#features/files/index.ts'
 import { IsoTime } from '#http/schemas.ts'
 
 export const UploadInput = z.object({
   directory: z
-    .enum(directories)
+    .string()
+    .max(64)
     .meta({ description: '`uploads` and `attachments` mean: sorted in by content.' }),
   visibility: z
     .enum(['public', 'members'])

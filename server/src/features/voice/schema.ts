@@ -83,20 +83,6 @@ export const AudioStatus = z.object({
   error: z.null(),
 })
 
-const MediaQuality = z
-  .object({
-    default_profile: Profile,
-    audio: z.object({
-      sample_rate_hz: z.number(),
-      channels: z.number(),
-      stereo_enabled: z.boolean(),
-      dtx_enabled: z.boolean(),
-      fec_enabled: z.boolean(),
-      profiles: z.record(Profile, z.object({ bitrate_kbps: z.number() })),
-    }),
-  })
-  .meta({ id: 'MediaQuality' })
-
 export const SessionInput = z.object({ quality_profile: Profile.default('balanced') })
 
 export const SessionJoined = z.object({
@@ -110,7 +96,6 @@ export const SessionJoined = z.object({
   participant_count: z.number().int(),
   quality_profile: Profile,
   backend: z.literal('sfu_v2'),
-  media_quality: MediaQuality,
 })
 
 export const ParticipantList = z.object({
@@ -136,8 +121,8 @@ export const VoiceSession = z.object({
 })
 
 export const ActionInput = z.object({
-  action: z.enum(['mute_self', 'deafen_self', 'set_input_device', 'set_output_device']),
-  payload: z.looseObject({ value: z.boolean().optional() }).default({}),
+  action: z.string().min(1).max(64).meta({ example: 'mute_self' }),
+  payload: z.looseObject({}).default({}),
 })
 
 export const ActionDone = z.object({

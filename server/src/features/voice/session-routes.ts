@@ -8,7 +8,7 @@ import { joinVoice } from './join.ts'
 import { leaveVoice } from './leave.ts'
 import { changeLimits } from './limits.ts'
 import { moderateVoice } from './moderate.ts'
-import { audioKbps, type QualityProfile } from './policy.ts'
+import type { QualityProfile } from './policy.ts'
 import {
   ActionDone,
   ActionInput,
@@ -26,6 +26,8 @@ import {
 import { accessSession, channelStatus, sessionStatus } from './status.ts'
 
 const tag = 'Voice'
+/** What a client may say about itself. Devices are its own affair: that it chose one changes nothing here. */
+const actions: readonly string[] = ['mute_self', 'deafen_self', 'set_input_device', 'set_output_device']
 
 /** The second form of the voice routes, which speaks of sessions. */
 export function sessionRoutes(api: Api, ctx: Context): void {
@@ -52,7 +54,6 @@ export function sessionRoutes(api: Api, ctx: Context): void {
         participant_count: joined.participantCount,
         quality_profile: profileOf(joined.session),
         backend: 'sfu_v2' as const,
-        media_quality: mediaQuality,
       }
     },
   )
@@ -154,9 +155,12 @@ function actionRoutes(api: Api, ctx: Context): void {
       await knownSession(ctx, actor, sessionId)
       const participant = ctx.voice.participant(sessionId, actor.userId)
       if (!participant) throw badRequest('You are not in this voice session')
-      const value = payload.value ?? true
-      if (action === 'mute_self') ctx.voice.setOwn(participant, { muted: value }, action)
-      if (action === 'deafen_self') ctx.voice.setOwn(participant, { deafened: value }, action)
+      if (!actions.includes(action)) throw badRequest(`The action must be one of: ${actions.join(', ')}`)
+      const value = payload['value'] ?? true
+      if (action.endsWith('_self') && typeof value !== 'boolean')
+        throw badRequest('payload.value must be true or false')
+      if (action === 'mute_self') ctx.voice.setOwn(participant, { muted: value === true }, action)
+      if (action === 'deafen_self') ctx.voice.setOwn(participant, { deafened: value === true }, action)
       const { isMuted, isDeafened, isSpeaking } = participant.state
       return {
         session_id: sessionId,
@@ -245,20 +249,4 @@ async function knownSession(
 
 function profileOf({ quality_profile }: VoiceSessionTable): QualityProfile {
   return quality_profile as QualityProfile
-}
-
-const mediaQuality = {
-  default_profile: 'balanced' as const,
-  audio: {
-    sample_rate_hz: 48_000,
-    channels: 1,
-    stereo_enabled: false,
-    dtx_enabled: true,
-    fec_enabled: true,
-    profiles: {
-      low: { bitrate_kbps: audioKbps.low },
-      balanced: { bitrate_kbps: audioKbps.balanced },
-      high: { bitrate_kbps: audioKbps.high },
-    },
-  },
 }

@@ -271,3 +271,20 @@ test('a field that comes twice, or is an object, is no text', async () => {
     expect(body.errors[0].loc).toEqual(['body', 'username'])
   }
 })
+
+test('null for what may be left out is the same as leaving it out', async () => {
+  await using server = await startServer()
+  const owner = await server.person('owner')
+  const channel = await owner.post('/api/v1/channels/create/', {
+    channel_name: 'general',
+    is_private: null,
+    channel_type: null,
+  })
+  expect(channel.status, channel.text).toBe(200)
+  expect(channel.body.channel_data).toMatchObject({ is_private: false, channel_type: 'text' })
+  const id = channel.body.channel_data.channel_id as string
+  const empty = await owner.post(`/api/v1/channels/${id}/send_message`, { message: null })
+  expect([empty.status, empty.body.detail]).toEqual([400, expect.stringContaining('empty')])
+  const missing = await owner.post('/api/v1/channels/create/', { channel_name: null })
+  expect(missing.status).toBe(422)
+})
