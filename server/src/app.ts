@@ -12,6 +12,7 @@ import { channelRoutes } from '#features/channels/index.ts'
 import { deliveryJobs, federationRoutes, federationTasks, moveJobs } from '#features/federation/index.ts'
 import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { dmRoutes } from '#features/dms/index.ts'
+import { inviteRoutes } from '#features/invites/index.ts'
 import { instanceRoutes } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { moderationRoutes } from '#features/moderation/index.ts'
@@ -139,6 +140,7 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
   searchRoutes(api, ctx)
   instanceRoutes(app, api, ctx)
   blockedIpRoutes(api, ctx)
+  inviteRoutes(api, ctx)
   taskRoutes(api, ctx)
   retentionRoutes(api, ctx)
   statRoutes(api, ctx)

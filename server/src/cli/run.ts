@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts'
 import { failWith } from './fail.ts'
 import { federationCommand } from './federation.ts'
 import { jobsCommand } from './jobs.ts'
+import { inviteCommand } from './invite.ts'
 import { migrateCommand } from './migrate.ts'
 import { openApiCommand } from './openapi.ts'
 import { searchCommand } from './search.ts'
@@ -41,6 +42,7 @@ function program(): Command {
     userCommand(),
     federationCommand(),
     blockedIpsCommand(),
+    inviteCommand(),
     settingsCommand(),
     configCommand(),
     backupCommand(),

@@ -49,7 +49,13 @@ describe('the table of settings', () => {
       'server.trusted_proxies': 'PUFFERBLOW_TRUSTED_PROXIES',
       'server.cors_origins': 'PUFFERBLOW_CORS_ORIGINS',
       'accounts.registration': 'PUFFERBLOW_REGISTRATION',
+      'storage.s3_prefix': 'PUFFERBLOW_S3_PREFIX',
       'metrics.enabled': 'PUFFERBLOW_METRICS',
+      'storage.s3_endpoint': 'PUFFERBLOW_S3_ENDPOINT',
+      'storage.s3_bucket': 'PUFFERBLOW_S3_BUCKET',
+      'storage.s3_region': 'PUFFERBLOW_S3_REGION',
+      'storage.s3_access_key': 'PUFFERBLOW_S3_ACCESS_KEY',
+      'storage.s3_secret_key': 'PUFFERBLOW_S3_SECRET_KEY',
     } as Record<string, string>
     for (const path of SETTING_PATHS) {
       const rule = `PUFFERBLOW_${path.replace('.', '_').toUpperCase()}`
@@ -196,7 +202,7 @@ describe('mistakes', () => {
     expect(problemsOf(toml, { PUFFERBLOW_LOG_LEVEL: 'loud', PUFFERBLOW_METRICS: 'perhaps' })).toEqual([
       'pufferblow.toml: server.port: found "http", allowed is a whole number from 0 to 65535',
       'pufferblow.toml: server.body_limit_kb: found 1.5, allowed is a whole number from 16 to 65536',
-      'pufferblow.toml: accounts.registration: found "maybe", allowed is one of open, closed',
+      'pufferblow.toml: accounts.registration: found "maybe", allowed is one of open, invite, closed',
       'environment variable PUFFERBLOW_LOG_LEVEL (log.level): found "loud", allowed is one of fatal, error, warn, info, debug, trace, silent',
       'environment variable PUFFERBLOW_METRICS (metrics.enabled): found "perhaps", allowed is true or false (in the environment also 1, 0, yes, no, on, off)',
     ])

@@ -171,10 +171,11 @@ export const SETTINGS = {
     description: '`redis://user:password@host:port/database`, `rediss://` with TLS, or `unix:<path>`.',
   }),
 
-  'accounts.registration': setting(oneOf(['open', 'closed']), {
+  'accounts.registration': setting(oneOf(['open', 'invite', 'closed']), {
     env: 'PUFFERBLOW_REGISTRATION',
     default: 'open',
-    description: 'Whether anybody may create an account.',
+    description:
+      'Whether anybody may create an account, only who has an invite, or nobody. The server setting `registration` wins.',
   }),
   'accounts.password_min_length': setting(integer(8, 128), {
     env: 'PUFFERBLOW_ACCOUNTS_PASSWORD_MIN_LENGTH',

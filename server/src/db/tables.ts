@@ -68,6 +68,18 @@ export interface Tables {
   search_document: SearchDocumentTable
   search_pending: SearchPendingTable
   search_index: SearchIndexTable
+  invite: InviteTable
+}
+
+/** Codes by which people sign up. */
+export interface InviteTable {
+  code: string
+  created_by: string | null
+  created_at: number
+  expires_at: number | null
+  /** Null: any number. */
+  max_uses: number | null
+  uses: number
 }
 
 /** Networks whose requests are refused. */

@@ -17,10 +17,21 @@ export async function up(db: Kysely<any>): Promise<void> {
       .addColumn('attempts', integer, (c) => c.notNull())
       .addColumn('last_attempt_at', integer),
   )
+  await finish(
+    db.schema
+      .createTable('invite')
+      .addColumn('code', 'text', (c) => c.primaryKey())
+      .addColumn('created_by', 'text', (c) => c.references('user.id').onDelete('set null'))
+      .addColumn('created_at', integer, (c) => c.notNull())
+      .addColumn('expires_at', integer)
+      .addColumn('max_uses', integer)
+      .addColumn('uses', integer, (c) => c.notNull()),
+  )
   await db.schema.createIndex('blocked_ip_expiry').on('blocked_ip').column('expires_at').execute()
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
 export async function down(db: Kysely<any>): Promise<void> {
+  await db.schema.dropTable('invite').execute()
   await db.schema.dropTable('blocked_ip').execute()
 }

@@ -13,6 +13,7 @@ import { editProfile } from './edit-profile.ts'
 import { pictureRoutes } from './pictures.ts'
 import {
   Credentials,
+  NewAccount,
   PasswordInput,
   ProfileAnswer,
   ProfileChange,
@@ -72,7 +73,7 @@ function signingRoutes(api: Api, ctx: Context): void {
       description: 'The first account of an empty server becomes its owner.',
       access: 'public',
       bucket: 'auth',
-      input: Credentials,
+      input: NewAccount,
       answers: { 201: sessionAnswer(201, SIGNED_UP) },
       errors: [403, 409],
     },

@@ -9,6 +9,14 @@ export const Credentials = z.object({
   password: z.string().min(1).max(4096).meta({ format: 'password', example: 'mySecurePassword123!' }),
 })
 
+export const NewAccount = Credentials.extend({
+  invite_code: z
+    .string()
+    .max(64)
+    .nullish()
+    .meta({ description: 'Where `info` says that registration is by invite.' }),
+})
+
 const User = z
   .object({
     user_id: z.string().meta({ format: 'uuid' }),

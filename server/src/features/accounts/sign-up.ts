@@ -2,7 +2,8 @@ import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import { isUniqueViolation } from '#db/errors.ts'
 import { openSession, type OpenedSession } from '#features/auth/index.ts'
-import { claimOwnership, countMembers, lockSettings } from '#features/instance/index.ts'
+import { claimOwnership, countMembers, lockSettings, registrationOf } from '#features/instance/index.ts'
+import { normalCode, takeInvite } from '#features/invites/index.ts'
 import { grantRole } from '#features/roles/index.ts'
 import { recordActivity } from '#features/stats/index.ts'
 import { conflict, forbidden } from '#http/errors.ts'
@@ -19,21 +20,24 @@ type Deps = Pick<
 /**
  * Creates an account and opens its first session. The first account of an empty server owns it.
  *
- * @throws HttpError 403 when registration is closed or the server full, 409 when the name is taken or looks like one that is
+ * @throws HttpError 403 when registration is closed, the invite not good or the server full, 409 when the name is taken or looks like one that is
  */
 export async function signUp(
   ctx: Deps,
-  input: { username: string; password: string },
+  input: { username: string; password: string; invite_code?: string | null | undefined },
   { device }: Visit,
 ): Promise<OpenedSession> {
-  if (ctx.config.accounts.registration === 'closed') throw forbidden('Registration is closed on this server')
-  // The owner made the server private, so there is one.
-  if (ctx.settings.current.is_private) throw forbidden('This server is private: it takes no new accounts')
+  const policy = registrationOf(ctx)
+  if (policy === 'closed') throw forbidden('Registration is closed on this server')
+  const code = normalCode(input.invite_code ?? '')
+  if (policy === 'invite' && code === '') throw forbidden('Registration on this server needs an invite')
   const name = await usernameForms(input.username, 'username')
   const passwordHash = await ctx.passwords.hash(input.password)
   const opened = await storing(ctx, name, () =>
     ctx.db.transact(async (tx) => {
       await demandRoom(ctx, tx)
+      const invited = code !== '' && (await takeInvite(tx, code, ctx.clock()))
+      if (policy === 'invite' && !invited) throw forbidden('The invite is not valid')
       const userId = await insertAccount(ctx, tx, name, passwordHash, 'present')
       const owns = await claimOwnership(tx, userId, ctx.clock())
       await grantRole(tx, userId, owns ? 'owner' : 'user', ctx.clock())

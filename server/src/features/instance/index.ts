@@ -1,6 +1,7 @@
 export { changeSettings, isSettingName, parseSetting } from './change-settings.ts'
 export { Metrics } from './metrics.ts'
 export { renameServer, serverNameOf } from './rename.ts'
+export { registrationOf } from './registration.ts'
 export { instanceRoutes } from './routes.ts'
 export {
   claimOwnership,

@@ -8,6 +8,7 @@ import { forbidden } from '#http/errors.ts'
 import { version } from '#lib/version.ts'
 import { serverPictureRoutes } from './pictures.ts'
 import { latestReleaseRoutes } from './latest-release.ts'
+import { registrationOf } from './registration.ts'
 import { serverInfoRoutes } from './server-info.ts'
 import { hasOwner } from './settings.ts'
 import { usageRoutes } from './usage-routes.ts'
@@ -33,7 +34,7 @@ export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): vo
           status_code: z.literal(200),
           server_name: z.string(),
           version: z.string(),
-          registration: z.enum(['open', 'closed']),
+          registration: z.enum(['open', 'invite', 'closed']),
           has_owner: z.boolean().meta({ description: 'While false, the first account becomes the owner.' }),
         }),
       },
@@ -41,7 +42,7 @@ export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): vo
     async () => ({
       server_name: ctx.settings.current.server_name,
       version,
-      registration: ctx.settings.current.is_private ? 'closed' : ctx.config.accounts.registration,
+      registration: registrationOf(ctx),
       has_owner: await hasOwner(ctx.db.read),
     }),
   )

@@ -11,7 +11,9 @@ export const serverSettings = z.object({
   server_name: z.string().min(1).max(100).default('PufferBlow'),
   server_description: z.string().max(1000).nullable().default(null),
   welcome_message: z.string().max(2000).nullable().default(null),
-  /** A private server takes no new accounts. */
+  /** Who may sign up; null: what the configuration says. */
+  registration: z.enum(['open', 'invite', 'closed']).nullable().default(null),
+  /** A private server takes new accounts by invite only. */
   is_private: z.boolean().default(false),
   /** How many accounts there may be; 0: no limit. */
   max_users: z.int().min(0).max(100_000_000).default(0),

@@ -115,14 +115,14 @@ test('what is not allowed changes nothing, and neither does somebody without the
   expect(await info(server)).toEqual(before)
 })
 
-test('a private server takes no new accounts; a full one none beyond its number', async () => {
+test('a private server takes nobody without an invite; a full one none beyond its number', async () => {
   await using server = await startServer()
   const owner = await server.person('owner')
   await change(owner, { is_private: true })
   const refused = await signUp(server, 'ann')
   expect(refused.status).toBe(403)
-  expect(refused.body.detail).toContain('private')
-  expect((await request(server, 'GET', '/api/v1/info')).body.registration).toBe('closed')
+  expect(refused.body.detail).toContain('invite')
+  expect((await request(server, 'GET', '/api/v1/info')).body.registration).toBe('invite')
   await change(owner, { is_private: false, max_users: 3 })
   const results = await Promise.all(['ann', 'bob', 'cid', 'dan'].map((name) => signUp(server, name)))
   expect(results.map(({ status }) => status).toSorted()).toEqual([201, 201, 403, 403])
