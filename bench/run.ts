@@ -8,6 +8,7 @@ import { crowd } from './cases/crowd.ts'
 import { fanOut } from './cases/fan-out.ts'
 import { limits } from './cases/limits.ts'
 import { page } from './cases/page.ts'
+import { permissions } from './cases/permissions.ts'
 import { searchPostgres, searchSqlite } from './cases/search.ts'
 import { send } from './cases/send.ts'
 import { voice } from './cases/voice.ts'
@@ -25,6 +26,7 @@ const cases: readonly Case[] = [
   limits,
   searchSqlite,
   searchPostgres,
+  permissions,
 ]
 
 const { values: options } = parseArgs({

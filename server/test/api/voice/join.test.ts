@@ -66,6 +66,25 @@ test('the last one who leaves ends the session; who has left is still listed bef
   expect((await joinAudio(bob!, channel)).session_id).not.toBe(session_id)
 })
 
+test('a timeout takes somebody out of voice at once, and keeps them out', async () => {
+  await using server = await startServer()
+  const [owner, ann] = await server.people('owner', 'ann')
+  const channel = await owner!.createChannel('lounge', { type: 'voice' })
+  using socket = await owner!.connect()
+  await joinAudio(ann!, channel)
+  expect(await socket.next('voice_session_event')).toMatchObject({ event_type: 'participant_joined' })
+  const path = `/api/v1/moderation/users/${ann!.id}/timeout`
+  await owner!.post(path, { duration_minutes: 5 })
+  expect(await socket.next('voice_session_event')).toMatchObject({
+    event_type: 'participant_left',
+    user_id: ann!.id,
+  })
+  const again = await ann!.post(`/api/v1/channels/${channel}/join-audio`)
+  expect(again).toMatchObject({ status: 403, body: { detail: expect.stringMatching(/^You are timed out/) } })
+  await owner!.delete(path)
+  await joinAudio(ann!, channel)
+})
+
 test('text channels have no voice, and a hidden channel is one that does not exist', async () => {
   await using server = await startServer()
   const [owner, ann] = await server.people('owner', 'ann')
