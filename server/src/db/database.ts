@@ -118,8 +118,11 @@ export class Database {
       const written =
         undecided.ticket !== undefined && (await this.#log.wasWritten(undecided.ticket, this.#engine.read))
       this.#settle(undecided, written ? 'committed' : 'aborted')
-      if (!written) throw error
-      return undecided.result
+      if (written) return undecided.result
+      // It may have been committed all the same, and nobody was told.
+      const isTold = undecided.ticket !== undefined || undecided.events.length === 0
+      if (!isTold) this.#bus.publish({ event: { type: 'events.missed' } })
+      throw error
     }
   }
 

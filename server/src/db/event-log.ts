@@ -54,7 +54,7 @@ export class EventLog {
     if (!claim) return new EventLog(bus, clock, undefined, 0)
     await db
       .insertInto('event_stream')
-      .values({ stream: claim.stream, pruned_pos: 0, head_pos: 0 })
+      .values({ stream: claim.stream, pruned_pos: 0, head_pos: 0, untold: 0 })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
     const last = await db

@@ -235,6 +235,8 @@ export interface EventStreamTable {
   stream: number
   pruned_pos: number
   head_pos: number
+  /** Events that are not logged and that the process could not tell to others, counted. */
+  untold: number
 }
 
 /** Who has sockets open at which process; a process is named by the stream that it writes. */

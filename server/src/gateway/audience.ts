@@ -106,8 +106,10 @@ export class Audience {
   }
 
   async #read(only?: string): Promise<void> {
+    // The revisions first: overrides that are newer than theirs are told again, older ones would be taken for them.
+    const rows = await listChannelVisibility(this.#db.read, only === undefined ? undefined : [only])
     const overrides = Map.groupBy(await listOverrides(this.#db.read, only), ({ channelId }) => channelId)
-    for (const row of await listChannelVisibility(this.#db.read, only === undefined ? undefined : [only])) {
+    for (const row of rows) {
       this.#add({
         id: row.id,
         type: row.type,

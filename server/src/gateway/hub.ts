@@ -27,6 +27,9 @@ import { Incoming } from './incoming.ts'
 import { Presence } from './presence.ts'
 import { missedEvents } from './replay.ts'
 
+/** Before open sockets are checked again that could not be. */
+const RECONSIDER_MS = 1000
+
 /** Where a client wants to go on: `now`, a cursor, or undefined for live events without cursors to keep. */
 export type Resume = Cursor | 'now' | undefined
 
@@ -254,9 +257,7 @@ export class Hub implements AsyncDisposable {
       case 'roles.changed':
         return this.#showRoleList(event)
       case 'events.missed':
-        return void this.#reconsider().catch((error: unknown) =>
-          this.#ctx.log.error({ err: error }, 'open sockets could not be checked again'),
-        )
+        return void this.#reconsider().catch((error: unknown) => this.#reconsiderLater(error))
       case 'user.restricted':
         return this.#showRestrictions(event)
       case 'report.created':
@@ -400,6 +401,10 @@ export class Hub implements AsyncDisposable {
       if (!moderates && viewer.userId !== event.userId) continue
       for (const connection of viewer.connections) connection.write(frame)
     }
+    if (event.ban === null) return
+    // Their sessions have ended, too, but that may have been told to nobody.
+    for (const connection of this.#audience.viewer(event.userId)?.connections ?? [])
+      connection.close(CloseCode.policy, 'the session has ended')
   }
 
   /** Tells those who may read the report. */
@@ -428,6 +433,15 @@ export class Hub implements AsyncDisposable {
       await this.#audience.refresh(viewer)
       this.#closeBlind(viewer)
     }
+  }
+
+  /** The database is away: everybody who listens looks again, until it is back. */
+  #reconsiderLater(error: unknown): void {
+    this.#ctx.log.warn({ err: error }, 'open sockets could not be checked again; it is tried until they are')
+    const again = (): void => {
+      if (!this.#stopping) this.#ctx.bus.publish({ event: { type: 'events.missed' }, remote: true })
+    }
+    setTimeout(again, RECONSIDER_MS).unref()
   }
 
   /** Closes sockets for a single channel that their person may not see any more. */

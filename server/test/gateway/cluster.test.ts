@@ -15,7 +15,7 @@ function at(server: TestServer, person: Person): Person {
 
 interface Cluster extends AsyncDisposable {
   /** A further process. It stops with the cluster at the latest. */
-  start(): Promise<TestServer>
+  start(env?: Record<string, string>): Promise<TestServer>
 }
 
 async function newCluster(redisUrl?: string): Promise<Cluster> {
@@ -28,9 +28,9 @@ async function newCluster(redisUrl?: string): Promise<Cluster> {
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
   }
   return {
-    start: async () => {
+    start: async (further = {}) => {
       const own = stack.use(await ownFolder(place))
-      return stack.use(await startServer({ place: own, env }))
+      return stack.use(await startServer({ place: own, env: { ...env, ...further } }))
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
@@ -159,6 +159,23 @@ describe.runIf(onPostgres && hasRedis())('when Redis goes away', () => {
     await owner!.send(channel, 'with Redis again')
     await expect.poll(() => socket.texts.at(-1), { timeout: 10_000 }).toBe('with Redis again')
     expect(socket.texts).toHaveLength(5)
+  })
+})
+
+describe.runIf(onPostgres && hasRedis())('when one process alone cannot reach Redis', () => {
+  test('what it ends is ended at the others, too', async () => {
+    await using redis = await TestRedis.start()
+    await using cluster = await newCluster(redis.url)
+    const one = await cluster.start({ REDIS_URL: 'redis://127.0.0.1:1/0' })
+    const two = await cluster.start()
+    const [, bob] = await one.people('owner', 'bob')
+    const bobAtTwo = at(two, bob!)
+    using socket = await bobAtTwo.connect()
+    await socket.settled()
+    const { status } = await bob!.post('/api/v1/users/profile/reset-auth-token', { password: bob!.password })
+    expect(status).toBe(200)
+    expect((await socket.closed()).code).toBe(1008)
+    expect((await bobAtTwo.post('/api/v1/users/profile')).status).toBe(401)
   })
 })
 

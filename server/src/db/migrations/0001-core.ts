@@ -166,7 +166,8 @@ export async function up(db: Kysely<any>): Promise<void> {
       .createTable('event_stream')
       .addColumn('stream', integer, (c) => c.primaryKey())
       .addColumn('pruned_pos', integer, (c) => c.notNull())
-      .addColumn('head_pos', integer, (c) => c.notNull()),
+      .addColumn('head_pos', integer, (c) => c.notNull())
+      .addColumn('untold', integer, (c) => c.notNull()),
   )
   await finish(
     db.schema

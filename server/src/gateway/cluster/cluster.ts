@@ -28,6 +28,15 @@ interface Envelope {
   readonly previous?: number
 }
 
+/** Who misses one of these misses nothing that lasts. */
+const passing: ReadonlySet<DomainEvent['type']> = new Set([
+  'user.status_changed',
+  'message.read',
+  'jobs.enqueued',
+  'task.changed',
+  'upload.progressed',
+])
+
 /** Ties a ciphertext to its use. */
 const CONTEXT = 'cluster-event/v1'
 
@@ -39,8 +48,8 @@ type Deps = Pick<Context, 'db' | 'bus' | 'eventLog' | 'keyring' | 'log' | 'messa
  * Events travel over a link that may lose them. The log in the database does not: each logged event carries the
  * position before it, and whoever finds a gap, or hears from the database that a stream is further on, reads what is
  * missing. Each process says in the database how far it has published its own stream; what a dead process had no time
- * to say is what the log has. Events that are not logged are told once; after the link was away, `events.missed` makes
- * everything that is remembered be looked up again.
+ * to say is what the log has. Events that are not logged are told once; after the link was away, or when another process
+ * says in the database that it could not tell one, `events.missed` makes everything that is remembered be looked up again.
  *
  * Events are encrypted on their way, since they carry what people said: whoever runs the link reads nothing, and can
  * make nothing up.
@@ -55,6 +64,10 @@ export class Cluster implements AsyncDisposable {
   #sent: number
   /** How far the database knows this process to be. */
   #written = -1
+  /** Events that are not logged and could not be told, since the database was told how many. */
+  #untold = 0
+  /** What others have said of that. */
+  readonly #untoldByOthers = new Map<number, number>()
   /** Streams of processes that are no more, as far as that was acted on. */
   #dead: ReadonlySet<number> = new Set()
   #beats = 0
@@ -70,6 +83,7 @@ export class Cluster implements AsyncDisposable {
         this.#receiving = this.#receiving.then(() => this.#receive(bytes))
       },
       onUp: () => this.#distrust(),
+      onLost: () => void this.#untold++,
     })
     this.#unsubscribe = ctx.bus.subscribe((published) => this.#send(published))
     this.#timer = setInterval(() => this.#beat(), BEAT_MS).unref()
@@ -78,7 +92,8 @@ export class Cluster implements AsyncDisposable {
   /** @param connect opens the link; without one, events of others are found in the database within a second or so */
   static async open(ctx: Deps, connect: ((listener: LinkListener) => Link) | undefined): Promise<Cluster> {
     const cluster = new Cluster(ctx, connect)
-    for (const { stream, head } of await readHeads(ctx.db.read)) {
+    for (const { stream, head, untold } of await readHeads(ctx.db.read)) {
+      cluster.#untoldByOthers.set(stream, untold)
       if (stream !== ctx.eventLog.stream) cluster.#streams.set(stream, new RemoteStream(ctx, stream, head))
     }
     cluster.#beat()
@@ -116,10 +131,14 @@ export class Cluster implements AsyncDisposable {
   }
 
   #send({ event, position, remote }: Published): void {
-    if (remote || event.type === 'events.missed') return
+    if (remote) return
     const previous = this.#sent
     if (position) this.#sent = position.pos
-    if (!this.#link?.isUp) return
+    if (!this.#link) return
+    if (event.type === 'events.missed' || !this.#link.isUp) {
+      if (!position && !passing.has(event.type)) this.#untold++
+      return
+    }
     const envelope: Envelope = {
       from: this.#ctx.eventLog.stream,
       event,
@@ -154,9 +173,11 @@ export class Cluster implements AsyncDisposable {
   async #work(): Promise<void> {
     const { eventLog, db } = this.#ctx
     const { head } = eventLog
-    if (head !== this.#written) {
-      await db.transact((tx) => writeHead(tx, eventLog.stream, head))
+    const untold = this.#untold
+    if (head !== this.#written || untold > 0) {
+      await db.transact((tx) => writeHead(tx, eventLog.stream, head, untold))
       this.#written = head
+      this.#untold -= untold
     }
     const linked = this.#link?.isUp === true
     if (linked && this.#beats % BEATS_WITH_LINK !== 0) return
@@ -181,6 +202,14 @@ export class Cluster implements AsyncDisposable {
     const news = dead.filter((stream) => !this.#dead.has(stream))
     if (news.length > 0) await departWith(this.#ctx, news)
     this.#dead = new Set(dead)
+    // What a process did last it may have told nobody.
+    let distrusted = news.length > 0
+    for (const { stream, untold } of others) {
+      const before = this.#untoldByOthers.get(stream) ?? 0
+      this.#untoldByOthers.set(stream, untold)
+      distrusted ||= untold !== before
+    }
+    if (distrusted) this.#distrust()
   }
 
   #distrust(): void {
@@ -195,7 +224,7 @@ export class Cluster implements AsyncDisposable {
     await this.#beating
     const { eventLog, db, log } = this.#ctx
     await db
-      .transact((tx) => writeHead(tx, eventLog.stream, eventLog.head))
+      .transact((tx) => writeHead(tx, eventLog.stream, eventLog.head, this.#untold))
       .catch((error: unknown) => log.debug({ err: error }, 'the end of the event stream could not be noted'))
   }
 }

@@ -11,4 +11,6 @@ export interface LinkListener {
   readonly onBytes: (bytes: Buffer) => void
   /** The link came up, for the first time or again: what was sent meanwhile did not arrive. */
   readonly onUp: () => void
+  /** Something that was sent did not get away. */
+  readonly onLost: () => void
 }

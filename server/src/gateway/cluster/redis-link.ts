@@ -19,10 +19,12 @@ export class RedisLink implements Link {
   readonly #log: Log
   readonly #publisher: Redis
   readonly #subscriber: Redis
+  readonly #onLost: () => void
   #isUp = false
   #wasDown = false
 
-  constructor({ url, channel, log, onBytes, onUp }: Options) {
+  constructor({ url, channel, log, onBytes, onUp, onLost }: Options) {
+    this.#onLost = onLost
     this.#channel = channel
     this.#log = log
     const options = {
@@ -63,8 +65,11 @@ export class RedisLink implements Link {
   }
 
   send(bytes: Buffer): void {
-    if (this.#publisher.status !== 'ready') return
-    this.#publisher.publish(this.#channel, bytes).catch((error: unknown) => this.#down(error as Error))
+    if (this.#publisher.status !== 'ready') return this.#onLost()
+    this.#publisher.publish(this.#channel, bytes).catch((error: unknown) => {
+      this.#onLost()
+      this.#down(error as Error)
+    })
   }
 
   #down(error?: Error): void {

@@ -1,13 +1,26 @@
 import type { Db, Tx } from '#db/database.ts'
 import type { EventTable } from '#db/tables.ts'
 
-/** How far each process said that it has published its stream. */
-export async function readHeads(db: Db): Promise<{ stream: number; head: number }[]> {
-  return db.selectFrom('event_stream').select(['stream', 'head_pos as head']).execute()
+/** What a process says of its stream. */
+export interface Head {
+  readonly stream: number
+  /** Up to where it was published. */
+  readonly head: number
+  /** How many events that are not logged could not be told to others. Only that it changes means something. */
+  readonly untold: number
 }
 
-export async function writeHead(tx: Tx, stream: number, head: number): Promise<void> {
-  await tx.updateTable('event_stream').set({ head_pos: head }).where('stream', '=', stream).execute()
+export async function readHeads(db: Db): Promise<Head[]> {
+  return db.selectFrom('event_stream').select(['stream', 'head_pos as head', 'untold']).execute()
+}
+
+/** @param more events that could not be told since the last time */
+export async function writeHead(tx: Tx, stream: number, head: number, more: number): Promise<void> {
+  await tx
+    .updateTable('event_stream')
+    .set((eb) => ({ head_pos: head, untold: eb('untold', '+', more) }))
+    .where('stream', '=', stream)
+    .execute()
 }
 
 /** Position of the last event in the log of a stream; 0 if there is none. */
