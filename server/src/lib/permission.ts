@@ -136,7 +136,7 @@ function byRole(person: Standing, right: Right): Decision {
   return deny({ by: 'no_role' })
 }
 
-function isOwner(person: Standing): boolean {
+export function isOwner(person: Standing): boolean {
   return person.held[0]?.id === 'owner'
 }
 

@@ -22,6 +22,10 @@ export class LiveParticipant {
   socket: SignalSocket | undefined
   /** Ends their stay unless they connect, or come back, in time. */
   timer: NodeJS.Timeout | undefined
+  /** Looks again at what they may do, when the database could not tell. */
+  recheckTimer: NodeJS.Timeout | undefined
+  /** Whether it cannot be told at present what they may do: nothing, until it can. */
+  isInDoubt = false
   /** Keeps the changes of one participant in order. */
   turn: Promise<unknown> = Promise.resolve()
   #resumeHash: string | undefined
@@ -47,6 +51,7 @@ export class LiveParticipant {
   }
 
   get permissions() {
+    if (this.isInDoubt) return { speak: false, listen: false, priority: false }
     return permissionsOf(this.rights, this.restriction, this.own)
   }
 

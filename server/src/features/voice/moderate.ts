@@ -1,9 +1,11 @@
 import type { Context } from '#context'
+import { lockUser } from '#features/accounts/index.ts'
 import { accessChannel } from '#features/channels/index.ts'
 import { recordAudit } from '#features/audit/index.ts'
 import { rolesOf } from '#features/roles/index.ts'
 import { demand, type Actor } from '#http/access.ts'
 import { badRequest, forbidden, HttpError } from '#http/errors.ts'
+import { isOwner } from '#lib/permission.ts'
 import { joinVoice } from './join.ts'
 import { leaveWithin } from './leave.ts'
 import type { LiveParticipant } from './live.ts'
@@ -57,15 +59,22 @@ export async function moderateVoice(ctx: Deps, actor: Actor, act: Moderation): P
   demand(actor, 'mute_members', channel.standing)
   const participant = ctx.voice.participant(act.sessionId, act.userId)
   if (!participant) throw badRequest('This user is not in the voice session')
-  await demandRank(ctx, actor, act.userId)
+  await demandRank(ctx, actor, act)
   if (act.action === 'kick') return kick(ctx, actor, participant)
   if (act.action === 'move') return move(ctx, actor, participant, act.toChannelId)
   return restrict(ctx, actor, participant, act.action)
 }
 
-/** Nobody presides over their equals. */
-async function demandRank({ db, roles }: Deps, actor: Actor, userId: string): Promise<void> {
-  if (userId === actor.userId) return
+/**
+ * Nobody presides over their equals, nor lifts from themselves what somebody above them imposed. The owner may: there is
+ * nobody above them who could.
+ */
+async function demandRank({ db, roles }: Deps, actor: Actor, { userId, action }: Moderation): Promise<void> {
+  if (userId === actor.userId) {
+    if ((action === 'unmute' || action === 'undeafen') && !isOwner(actor))
+      throw forbidden('Somebody who ranks above you has to lift this')
+    return
+  }
   const { current } = roles
   if (current.topPlace(actor.roles) >= current.topPlace(await rolesOf(db.read, userId)))
     throw forbidden('This person does not rank below you')
@@ -78,6 +87,8 @@ async function restrict(
   action: 'mute' | 'unmute' | 'deafen' | 'undeafen',
 ): Promise<Restriction> {
   return ctx.db.transact(async (tx) => {
+    // Two moderators who act at once take turns, so that neither undoes what the other did.
+    if (!(await lockUser(tx, userId))) throw badRequest('This user is not in the voice session')
     const before = await findRestriction(tx, userId)
     const after = {
       muted: action === 'mute' || (before.muted && action !== 'unmute'),
@@ -126,6 +137,8 @@ async function move(
     socket?.close(1000, 'moved')
   } catch (error) {
     participant.socket = socket
+    // It may have closed while it was not theirs.
+    if (socket && !socket.isOpen) ctx.voice.disconnected(participant, socket)
     if (error instanceof HttpError && (error.status === 403 || error.status === 404))
       throw forbidden('This user may not enter that channel')
     throw error

@@ -17,6 +17,8 @@ const CONNECT_MS = 75_000
 const SPEAKING_MS = 500
 /** After the media server died, clients that do not know what to do are cut off, so that they join anew. */
 const RESET_MS = 10_000
+/** When the database could not tell what somebody may do, it is asked again so often. */
+const RECHECK_MS = 500
 
 type Deps = Pick<
   Context,
@@ -90,12 +92,17 @@ export class VoiceHub implements AsyncDisposable {
     if (isNew) this.#broadcast(participant, this.#joinedFrame(participant))
   }
 
-  /** Somebody who had lost their socket is back; media went on meanwhile. @returns whether there was any */
+  /**
+   * Somebody who had lost their socket is back; media went on meanwhile. Without media there is nothing to go on with.
+   *
+   * @returns whether there was any; nothing has changed if not
+   */
   resume(participant: LiveParticipant, socket: SignalSocket): boolean {
+    if (participant.peer === undefined) return false
     clearTimeout(participant.timer)
     participant.socket?.close(1000, 'resumed elsewhere')
     participant.socket = socket
-    return participant.peer !== undefined
+    return true
   }
 
   /** A signalling socket closed without a goodbye. */
@@ -268,10 +275,16 @@ export class VoiceHub implements AsyncDisposable {
         void this.leave(participant, 'the media server was restarted')
         continue
       }
-      this.#admit(participant)
       participant.isSpeaking = false
-      participant.socket?.send({ type: 'reset', session_id: participant.sessionId })
-      if (participant.socket) this.#cutUnlessBack(participant, participant.socket)
+      const { socket } = participant
+      // Without a socket nobody can connect: they have as long as for any lost socket to join again.
+      if (!socket?.isOpen) {
+        this.#endLater(participant, this.#ctx.config.voice.resume_seconds * 1000, 'the connection was lost')
+        continue
+      }
+      this.#admit(participant)
+      socket.send({ type: 'reset', session_id: participant.sessionId })
+      this.#cutUnlessBack(participant, socket)
     }
   }
 
@@ -384,31 +397,54 @@ export class VoiceHub implements AsyncDisposable {
     await participant.turn
   }
 
-  /** Looks again at what somebody may do, after anything that could have changed it. */
+  /**
+   * Looks again at what somebody may do, after anything that could have changed it. While that cannot be told they
+   * neither speak nor hear, and it is tried again.
+   */
   #recheck(participant: LiveParticipant): Promise<void> {
     return this.#inTurn(participant, async () => {
-      const { db, authenticator, config } = this.#ctx
+      clearTimeout(participant.recheckTimer)
       try {
-        const actor = await authenticator.check(participant.loginSessionId)
-        const { rights } = await accessVoiceChannel(db.read, actor, participant.channelId)
-        const restriction = await findRestriction(db.read, participant.userId)
-        const session = await findSession(db.read, participant.sessionId)
-        const limits = await findLimits(db.read, participant.channelId)
-        const before = participant.state
-        const isFirst = !participant.rights.connect
-        Object.assign(participant, { rights, restriction, username: actor.username })
-        participant.bitrateKbps = Math.min(
-          audioKbps[(session?.quality_profile ?? 'balanced') as QualityProfile],
-          config.voice.bitrate_kbps,
-          limits?.bitrate_kbps ?? Infinity,
-        )
-        if (!isFirst) this.#apply(participant, before, 'rights')
+        await this.#applyRights(participant)
       } catch (error) {
-        if (!(error instanceof HttpError) || error.status >= 500) throw error
-        this.#silence(participant)
-        await leaveVoice(this.#ctx, participant, 'access was lost')
+        if (this.participant(participant.sessionId, participant.userId) !== participant) throw error
+        const { isInDoubt: isKnown, state: before } = participant
+        participant.isInDoubt = true
+        this.#apply(participant, before, 'rights')
+        if (!this.#stopping) this.#recheckLater(participant)
+        // Logged once, not at every try.
+        if (!isKnown) throw error
       }
     })
+  }
+
+  async #applyRights(participant: LiveParticipant): Promise<void> {
+    const { db, authenticator, config } = this.#ctx
+    try {
+      const actor = await authenticator.check(participant.loginSessionId)
+      const { rights } = await accessVoiceChannel(db.read, actor, participant.channelId)
+      const restriction = await findRestriction(db.read, participant.userId)
+      const session = await findSession(db.read, participant.sessionId)
+      const limits = await findLimits(db.read, participant.channelId)
+      const before = participant.state
+      const isNews = participant.rights.connect || participant.isInDoubt
+      Object.assign(participant, { rights, restriction, username: actor.username, isInDoubt: false })
+      participant.bitrateKbps = Math.min(
+        audioKbps[(session?.quality_profile ?? 'balanced') as QualityProfile],
+        config.voice.bitrate_kbps,
+        limits?.bitrate_kbps ?? Infinity,
+      )
+      if (isNews) this.#apply(participant, before, 'rights')
+    } catch (error) {
+      if (!(error instanceof HttpError) || error.status >= 500) throw error
+      this.#silence(participant)
+      await leaveVoice(this.#ctx, participant, 'access was lost')
+    }
+  }
+
+  #recheckLater(participant: LiveParticipant): void {
+    participant.recheckTimer = setTimeout(() => void this.#recheck(participant), RECHECK_MS)
+    participant.recheckTimer.unref()
   }
 
   /** Takes media away at once; the rest may wait for the database. */
@@ -421,6 +457,7 @@ export class VoiceHub implements AsyncDisposable {
     const participant = session?.get(event.userId)
     if (!session || !participant) return
     clearTimeout(participant.timer)
+    clearTimeout(participant.recheckTimer)
     this.#dropMedia(participant)
     const payload = { user_id: event.userId, participant_count: this.#others(participant).length }
     if (participant.connectedAt !== undefined)
@@ -451,6 +488,7 @@ export class VoiceHub implements AsyncDisposable {
       () => true,
       (one) => {
         clearTimeout(one.timer)
+        clearTimeout(one.recheckTimer)
         one.socket?.close(1001, 'the server is stopping')
       },
     )

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { setRoles } from '#test/roles.ts'
 import { startServer } from '#test/server.ts'
 import { joinAudio, SignallingClient } from '#test/voice-client.ts'
 
@@ -244,4 +245,95 @@ test('after a crash nobody is left in a voice channel', async () => {
   expect(body).toMatchObject({ room_name: null, participant_count: 0 })
   const ended = await owner!.get(`/api/v2/voice/sessions/${session_id}`)
   expect(ended.body).toMatchObject({ is_active: false, participants: [{ is_connected: false }] })
+})
+
+test('what a moderator imposed is lifted by those who rank above, not by oneself', async () => {
+  await using server = await startServer()
+  const [owner, ann] = await server.people('owner', 'ann')
+  await setRoles(server, ann!, 'user', 'moderator')
+  const channel = await owner!.createChannel('lounge', { type: 'voice' })
+  const { session_id } = await joinAudio(ann!, channel)
+  await joinAudio(owner!, channel)
+  const moderate = (by: typeof ann, who: typeof ann, action: string) =>
+    by!.post(`/api/v2/voice/sessions/${session_id}/moderate`, { user_id: who!.id, action })
+  const flags = (muted: boolean, deafened: boolean) => ({
+    status: 200,
+    body: { is_server_muted: muted, is_server_deafened: deafened },
+  })
+  expect(await moderate(owner, ann, 'mute')).toMatchObject(flags(true, false))
+  expect(await moderate(owner, ann, 'deafen')).toMatchObject(flags(true, true))
+  for (const action of ['unmute', 'undeafen'])
+    expect(await moderate(ann, ann, action)).toMatchObject({ status: 403 })
+  expect(await moderate(owner, ann, 'unmute')).toMatchObject(flags(false, true))
+  // Nobody ranks above the owner, who could not get rid of it otherwise.
+  expect(await moderate(owner, owner, 'mute')).toMatchObject(flags(true, false))
+  expect(await moderate(owner, owner, 'unmute')).toMatchObject(flags(false, false))
+})
+
+test('a mute and a deafening at the same moment both count', async () => {
+  await using server = await startServer()
+  const [owner, ann] = await server.people('owner', 'ann')
+  const channel = await owner!.createChannel('lounge', { type: 'voice' })
+  const { session_id } = await joinAudio(ann!, channel)
+  const moderate = (...actions: string[]) =>
+    Promise.all(
+      actions.map((action) =>
+        owner!.post(`/api/v2/voice/sessions/${session_id}/moderate`, { user_id: ann!.id, action }),
+      ),
+    )
+  for (let round = 0; round < 8; round++) {
+    await moderate('mute', 'deafen')
+    const { body } = await owner!.get(`/api/v1/channels/${channel}/audio-status`)
+    expect(body.participants).toEqual([
+      expect.objectContaining({ is_server_muted: true, is_server_deafened: true }),
+    ])
+    const [, last] = await moderate('unmute', 'undeafen')
+    expect(last!.status).toBe(200)
+  }
+})
+
+test('while the database cannot tell what somebody may do they neither speak nor hear', async () => {
+  await using server = await startServer()
+  const [owner, ann] = await server.people('owner', 'ann')
+  const channel = await owner!.createChannel('lounge', { type: 'voice', private: true, members: [ann!] })
+  using watcher = await SignallingClient.join(owner!, channel)
+  using client = await SignallingClient.join(ann!, channel)
+  const levels = (muted: boolean) =>
+    watcher.next('speaker_levels', ({ payload }) => payload.user_id === ann!.id && payload.is_muted === muted)
+  const { ctx } = server
+  const failing = vi.spyOn(ctx.authenticator, 'check').mockRejectedValue(new Error('the database is away'))
+  const event = { type: 'user.restricted' as const, userId: ann!.id }
+  ctx.bus.publish({ event: event as never })
+  expect((await levels(true)).payload).toMatchObject({ is_deafened: true })
+  failing.mockRestore()
+  expect((await levels(false)).payload).toMatchObject({ is_deafened: false })
+
+  // What was lost meanwhile is lost as soon as it can be told.
+  const again = vi.spyOn(ctx.authenticator, 'check').mockRejectedValue(new Error('the database is away'))
+  ctx.bus.publish({ event: event as never })
+  await levels(true)
+  await ctx.db.transact((tx) => tx.deleteFrom('channel_member').where('user_id', '=', ann!.id).execute())
+  again.mockRestore()
+  expect(await client.next('error')).toEqual({ type: 'error', error: 'access was lost' })
+})
+
+test('a media server that starts again keeps no seat for those who have no socket', async () => {
+  await using server = await startServer({ env: { VOICE_RESUME_SECONDS: '5' } })
+  const [owner, ann] = await server.people('owner', 'ann')
+  const channel = await owner!.createChannel('lounge', { type: 'voice' })
+  using watcher = await SignallingClient.join(owner!, channel)
+  using client = await SignallingClient.join(ann!, channel)
+  const { session_id, resume_token } = client.frames[0]
+  const url = client.socket.url.split('?')[0]!
+  const { sfu, voice } = server.ctx
+  client.socket.terminate()
+  await vi.waitUntil(() => voice.participant(session_id, ann!.id)!.socket === undefined)
+  // A command of a form that it cannot have makes the thread fail.
+  void sfu.offer(voice.participant(session_id, owner!.id)!.peer!, 7 as never)
+  await watcher.next('reset')
+  using back = new SignallingClient(url, { resume_token })
+  expect(await back.next('error')).toEqual({ type: 'error', error: 'the connection was lost' })
+  expect((await watcher.next('participant_left')).payload).toEqual({ user_id: ann!.id, participant_count: 1 })
+  using again = await SignallingClient.join(ann!, channel)
+  expect(again.frames[0]).toMatchObject({ session_id, user_id: ann!.id })
 })
