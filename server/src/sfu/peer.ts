@@ -244,13 +244,13 @@ export class Peer {
 
   #endTrack(mid: string, track: Track): void {
     this.tracks.delete(mid)
-    for (const [ssrc, one] of this.#trackOf) if (one === track) this.#forgetStream(ssrc)
+    for (const [ssrc, one] of this.#trackOf) if (one === track) this.#endStream(ssrc)
     this.room.removeTrack(track)
   }
 
-  #forgetStream(ssrc: number): void {
+  #endStream(ssrc: number): void {
     this.#trackOf.delete(ssrc)
-    this.transport.forgetStream(ssrc)
+    this.transport.endStream(ssrc)
   }
 
   #receiveRtp(rtp: OpenedRtp): void {
@@ -289,7 +289,7 @@ export class Peer {
       (tracks.length === 1 && tracks[0]!.publication.ssrcs.length === 0 ? tracks[0] : undefined)
     if (!track) return undefined
     // A client that begins a new stream for a track has done with the old one.
-    for (const [old, one] of this.#trackOf) if (one === track) this.#forgetStream(old)
+    for (const [old, one] of this.#trackOf) if (one === track) this.#endStream(old)
     this.#trackOf.set(ssrc, track)
     return track
   }
@@ -307,7 +307,7 @@ export class Peer {
           }
           break
         case 'bye':
-          for (const ssrc of message.sources) if (this.#trackOf.has(ssrc)) this.#forgetStream(ssrc)
+          for (const ssrc of message.sources) if (this.#trackOf.has(ssrc)) this.#endStream(ssrc)
           break
         default:
       }

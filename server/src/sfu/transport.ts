@@ -181,9 +181,9 @@ export class Transport {
     if (rtp) this.#events.onRtp(rtp)
   }
 
-  /** Makes room for another stream of the client. */
-  forgetStream(ssrc: number): void {
-    this.#receiver?.forget(ssrc)
+  /** Ends a stream of the client, which makes room for another. */
+  endStream(ssrc: number): void {
+    this.#receiver?.end(ssrc)
   }
 
   /** @returns what was sent, to be sent again if it is lost; undefined when nothing could be */

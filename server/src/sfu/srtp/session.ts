@@ -5,6 +5,8 @@ import { ReplayWindow } from './replay-window.ts'
 
 /** Streams that one peer may send at once: a browser sends one or a few for each track. */
 const MAX_STREAMS = 16
+/** Streams of one peer that have ended. After so many no new one is taken: their windows are needed for as long as the key. */
+const MAX_ENDED = 512
 const MAX_RTCP_INDEX = 0x7fff_ffff
 
 /** An opened RTP packet: plain, with its index (rollover counter and sequence number as one number). */
@@ -21,6 +23,8 @@ export interface OpenedRtp {
 export class SrtpReceiver {
   readonly #cipher: PacketCipher
   readonly #streams = new Map<number, ReplayWindow>()
+  /** Windows of streams that have ended: what came in them must not come again under the same key. */
+  readonly #ended = new Map<number, ReplayWindow>()
   readonly #rtcp = new Map<number, ReplayWindow>()
 
   constructor(profile: SrtpProfile, master: MasterKeys) {
@@ -33,13 +37,19 @@ export class SrtpReceiver {
     if (header === undefined) return undefined
     const ssrc = packet.readUInt32BE(8)
     const sequence = packet.readUInt16BE(2)
-    const window = this.#streams.get(ssrc)
-    if (!window && this.#streams.size >= MAX_STREAMS) return undefined
+    const live = this.#streams.get(ssrc)
+    const window = live ?? this.#ended.get(ssrc)
+    if (!live && this.#streams.size >= MAX_STREAMS) return undefined
+    if (!window && this.#ended.size >= MAX_ENDED) return undefined
     const index = window ? estimateIndex(window.highest, sequence) : sequence
     if (index < 0 || window?.isNew(index) === false) return undefined
     const plain = this.#cipher.openRtp(packet, header, ssrc, Math.floor(index / 65_536), sequence)
     if (!plain) return undefined
     // Only now: a stream that nobody with the keys sends must not take a place.
+    if (!live && window) {
+      this.#ended.delete(ssrc)
+      this.#streams.set(ssrc, window)
+    }
     this.#windowOf(this.#streams, ssrc).take(index)
     return { packet: plain, ssrc, index }
   }
@@ -57,9 +67,15 @@ export class SrtpReceiver {
     return opened.packet
   }
 
-  /** Forgets a stream that has ended, so that another may come. */
-  forget(ssrc: number): void {
+  /**
+   * Ends a stream, so that another may come. It may go on later (a browser takes a track up again under the SSRC that
+   * it had), but only with packets that are new: its window and rollover counter are kept (RFC 3711 section 3.3.2).
+   */
+  end(ssrc: number): void {
+    const window = this.#streams.get(ssrc)
+    if (!window) return
     this.#streams.delete(ssrc)
+    this.#ended.set(ssrc, window)
   }
 
   #windowOf(windows: Map<number, ReplayWindow>, ssrc: number): ReplayWindow {

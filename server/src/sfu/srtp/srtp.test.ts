@@ -122,15 +122,44 @@ test.each([gcm, counterMode])(
   },
 )
 
-test('a peer has no more than sixteen streams, and a forgotten one makes room', () => {
+test('a peer has no more than sixteen streams at once, and one that has ended makes room', () => {
+  const master = { key: keys.key, salt: keys.salt.subarray(0, 12) }
+  const [sender, receiver] = [new SrtpSender(gcm, master), new SrtpReceiver(gcm, master)]
+  const comes = (ssrc: number, index = 1): boolean =>
+    receiver.openRtp(protect(sender, rtp(index, ssrc), ssrc, index)) !== undefined
+  for (let ssrc = 1; ssrc <= 16; ssrc++) expect(comes(ssrc)).toBe(true)
+  expect(comes(17)).toBe(false)
+  receiver.end(3)
+  expect(comes(17)).toBe(true)
+  expect(comes(3, 2), 'there is no room to go on').toBe(false)
+  receiver.end(17)
+  expect(comes(3, 2)).toBe(true)
+})
+
+test.each([gcm, counterMode])('$name: nothing of a stream that has ended comes again', (profile) => {
+  const master = { key: keys.key, salt: keys.salt.subarray(0, profile.saltLength) }
+  const [sender, receiver] = [new SrtpSender(profile, master), new SrtpReceiver(profile, master)]
+  const open = (index: number) => receiver.openRtp(Buffer.from(protect(sender, rtp(index), 7, index)))
+  // The rollover counter moves on, so that the last packets are of another than the first.
+  const indices = [60_000, 65_535, 65_536, 70_000]
+  for (const index of indices) expect(open(index)).toMatchObject({ index })
+  receiver.end(7)
+  for (const index of indices) expect(open(index), `replayed ${index}`).toBeUndefined()
+  expect(open(70_001), 'it goes on').toMatchObject({ index: 70_001 })
+  expect(open(70_000)).toBeUndefined()
+})
+
+test('when a key has seen too many streams end it takes no new one, rather than to forget any', () => {
   const master = { key: keys.key, salt: keys.salt.subarray(0, 12) }
   const [sender, receiver] = [new SrtpSender(gcm, master), new SrtpReceiver(gcm, master)]
   const comes = (ssrc: number): boolean =>
     receiver.openRtp(protect(sender, rtp(1, ssrc), ssrc, 1)) !== undefined
-  for (let ssrc = 1; ssrc <= 16; ssrc++) expect(comes(ssrc)).toBe(true)
-  expect(comes(17)).toBe(false)
-  receiver.forget(3)
-  expect(comes(17)).toBe(true)
+  for (let ssrc = 1; ssrc <= 512; ssrc++) {
+    expect(comes(ssrc)).toBe(true)
+    receiver.end(ssrc)
+  }
+  expect(comes(513)).toBe(false)
+  expect(comes(1), 'replayed').toBe(false)
 })
 
 test('an index counts once, in any order, and never when it is too old', () => {
