@@ -9,7 +9,7 @@ const FORM = /^exp=(\d{10})&viewer=([\w-]{22})&sig=([\w-]{22})$/
 /**
  * Links to files that work without a token, for `<img src>` and players: `exp` says until when, `viewer` names the
  * session that the link was given to, `sig` binds both to the file. Whoever uses one is that session, with what it may
- * see at that moment: a link gives no more than its session has, and ends with it. See ADR 0006.
+ * see at that moment: a link gives no more than its session has, and ends with it. See ADR 0011.
  */
 export class FileLinks {
   readonly #keyring: Context['keyring']
