@@ -1,6 +1,7 @@
 import type { Database, Db, Tx } from '#db/database.ts'
 import type { JobType } from '#db/job-queue.ts'
 import type { JobTable } from '#db/tables.ts'
+import { valuesOf } from '#db/values.ts'
 
 /** A row of the queue, as it is read. */
 export interface JobRow extends Omit<JobTable, 'id'> {
@@ -21,15 +22,23 @@ const LOOK_AHEAD = 32
 
 /** When the next job of each type is due; types of which none waits are left out. */
 export async function nextDue(db: Db, types: readonly JobType[]): Promise<Map<JobType, number>> {
-  const [first, ...rest] = types.map((type) =>
-    db
-      .selectFrom('job')
-      .select(({ val, fn }) => [val<JobType>(type).as('type'), fn.min('run_at').as('due')])
-      .where('state', '=', 'waiting')
-      .where('type', '=', type),
-  )
-  if (!first) return new Map()
-  const rows = await rest.reduce((query, next) => query.unionAll(next), first).execute()
+  if (types.length === 0) return new Map()
+  const rows = await db
+    .selectFrom(
+      valuesOf<{ column1: JobType }, 'kind'>(
+        types.map((type) => [type]),
+        'kind',
+      ),
+    )
+    .select(({ selectFrom }) => [
+      'kind.column1 as type',
+      selectFrom('job')
+        .select(({ fn }) => fn.min('run_at').as('due'))
+        .where('state', '=', 'waiting')
+        .whereRef('type', '=', 'kind.column1')
+        .as('due'),
+    ])
+    .execute()
   return new Map(rows.flatMap(({ type, due }) => (due === null ? [] : [[type, due] as const])))
 }
 

@@ -378,7 +378,7 @@ describe('a server that stops', () => {
     const channels = [await owner.createChannel('one'), await owner.createChannel('two')]
     for (const [index, channel] of channels.entries()) {
       await Promise.all(
-        Array.from({ length: [210, 10][index]! }, (_, n) => owner.send(channel, `message ${n}`)),
+        Array.from({ length: [205, 5][index]! }, (_, n) => owner.send(channel, `message ${n}`)),
       )
     }
     await Promise.all(channels.map((channel) => owner.delete(`/api/v1/channels/${channel}/delete`)))
@@ -396,10 +396,10 @@ describe('a server that stops', () => {
     const before = await startServer({ place })
     await enqueue(before, work('deadly'))
     await before.stop()
-    for (let run = 1; run <= 4; run++) {
+    for (let run = 1; run <= 3; run++) {
       await using server = await startServer({ place })
-      const site = new Worksite(server, { backoff: [1000, 1000] })
-      if (run === 4) {
+      const site = new Worksite(server, { backoff: [1000] })
+      if (run === 3) {
         await expect.poll(() => deadLetters(server)).toHaveLength(1)
         break
       }

@@ -1,5 +1,6 @@
 import type { Db, Tx } from '#db/database.ts'
 import type { ActivityTable, StatCountTable, StatMinutes } from '#db/tables.ts'
+import { valuesOf } from '#db/values.ts'
 import type { Slot } from '#lib/calendar.ts'
 
 /** What is counted: how often it happened. */
@@ -85,18 +86,23 @@ export async function addSample(tx: Tx, metric: LevelMetric, at: number, value: 
 
 /** How often something happened in each of the ranges: one statement, whatever lies in them. */
 export async function countsIn(db: Db, metric: CountMetric, ranges: readonly Range[]): Promise<number[]> {
-  const [first, ...rest] = partsOf(ranges).map(({ index, minutes, start, end }) =>
-    db
-      .selectFrom('stat_count')
-      .select(({ lit, fn }) => [lit(index).as('index'), fn.sum('count').as('count')])
-      .where('metric', '=', metric)
-      .where('minutes', '=', minutes)
-      .where('start', '>=', start)
-      .where('start', '<', end),
-  )
   const counts = ranges.map(() => 0)
-  if (!first) return counts
-  const rows = await rest.reduce((query, next) => query.unionAll(next), first).execute()
+  const parts = partsOf(ranges)
+  if (parts.length === 0) return counts
+  // A subquery for each part: joined, PostgreSQL would rather go through the whole table.
+  const rows = await db
+    .selectFrom(valuesOf<PartRow, 'part'>(parts, 'part'))
+    .select(({ selectFrom }) => [
+      'part.column1 as index',
+      selectFrom('stat_count')
+        .select(({ fn }) => fn.sum('count').as('count'))
+        .where('metric', '=', metric)
+        .whereRef('minutes', '=', 'part.column2')
+        .whereRef('start', '>=', 'part.column3')
+        .whereRef('start', '<', 'part.column4')
+        .as('count'),
+    ])
+    .execute()
   // PostgreSQL sums up to a number of any size, which comes as text.
   for (const { index, count } of rows) counts[index]! += Number(count)
   return counts
@@ -110,27 +116,32 @@ export interface Level {
 
 /** How high something was in each of the ranges; 0 where nobody looked. */
 export async function levelsIn(db: Db, metric: LevelMetric, ranges: readonly Range[]): Promise<Level[]> {
-  const [first, ...rest] = partsOf(ranges).map(({ index, minutes, start, end }) =>
-    db
-      .selectFrom('stat_level')
-      .select(({ lit, fn }) => [
-        lit(index).as('index'),
-        fn.sum('samples').as('samples'),
-        fn.sum('total').as('total'),
-        fn.max('peak').as('peak'),
-      ])
-      .where('metric', '=', metric)
-      .where('minutes', '=', minutes)
-      .where('start', '>=', start)
-      .where('start', '<', end),
-  )
   const sums = ranges.map(() => ({ samples: 0, total: 0, peak: 0 }))
-  const rows = first ? await rest.reduce((query, next) => query.unionAll(next), first).execute() : []
+  const parts = partsOf(ranges)
+  const rows =
+    parts.length === 0
+      ? []
+      : await db
+          .selectFrom(valuesOf<PartRow, 'part'>(parts, 'part'))
+          .select(({ selectFrom }) => {
+            const within = selectFrom('stat_level')
+              .where('metric', '=', metric)
+              .whereRef('minutes', '=', 'part.column2')
+              .whereRef('start', '>=', 'part.column3')
+              .whereRef('start', '<', 'part.column4')
+            return [
+              'part.column1 as index',
+              within.select(({ fn }) => fn.sum('samples').as('sum')).as('samples'),
+              within.select(({ fn }) => fn.sum('total').as('sum')).as('total'),
+              within.select(({ fn }) => fn.max('peak').as('max')).as('peak'),
+            ]
+          })
+          .execute()
   for (const { index, samples, total, peak } of rows) {
     const sum = sums[index]!
     sum.samples += Number(samples)
     sum.total += Number(total)
-    if (Number(samples) > 0) sum.peak = Math.max(sum.peak, peak)
+    sum.peak = Math.max(sum.peak, Number(peak))
   }
   return sums.map(({ samples, total, peak }) => ({
     samples,
@@ -139,23 +150,28 @@ export async function levelsIn(db: Db, metric: LevelMetric, ranges: readonly Ran
   }))
 }
 
+/** Columns of {@link partsOf}. */
+type PartRow = Record<'column1' | 'column2' | 'column3' | 'column4', number>
+
 /**
- * The stored stretches that make up ranges: whole hours where they fit, five minutes at the edges. So a year is some
- * thousand rows, and its weeks may begin at half past.
+ * The stored stretches that make up ranges, as number of the range, minutes of the stretches, start and end: whole hours
+ * where they fit, five minutes at the edges. So a year is some thousand rows, and its weeks may begin at half past.
  */
-function partsOf(ranges: readonly Range[]): (Range & { index: number; minutes: StatMinutes })[] {
+function partsOf(
+  ranges: readonly Range[],
+): [index: number, minutes: StatMinutes, start: number, end: number][] {
   return ranges.flatMap(({ start, end }, index) => {
     const firstHour = -floorTo(60, -start)
     const lastHour = floorTo(60, end)
-    const parts: (Range & { minutes: StatMinutes })[] =
+    const parts: [number, StatMinutes, number, number][] =
       firstHour < lastHour
         ? [
-            { minutes: 5, start, end: firstHour },
-            { minutes: 60, start: firstHour, end: lastHour },
-            { minutes: 5, start: lastHour, end },
+            [index, 5, start, firstHour],
+            [index, 60, firstHour, lastHour],
+            [index, 5, lastHour, end],
           ]
-        : [{ minutes: 5, start, end }]
-    return parts.filter((part) => part.start < part.end).map((part) => ({ index, ...part }))
+        : [[index, 5, start, end]]
+    return parts.filter(([, , from, to]) => from < to)
   })
 }
 
