@@ -9,7 +9,13 @@ import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
 import { blockedIpRoutes, blockedIpTasks } from '#features/blocked-ips/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
-import { deliveryJobs, federationRoutes, federationTasks, moveJobs } from '#features/federation/index.ts'
+import {
+  connectDirectMessages,
+  deliveryJobs,
+  federationRoutes,
+  federationTasks,
+  moveJobs,
+} from '#features/federation/index.ts'
 import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { dmRoutes } from '#features/dms/index.ts'
 import { inviteRoutes } from '#features/invites/index.ts'
@@ -152,6 +158,7 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
 /** What this server does in the background: for requests that are over, and by itself. */
 function declareWork(ctx: Context): void {
   messageJobs(ctx)
+  connectDirectMessages(ctx)
   deliveryJobs(ctx)
   moveJobs(ctx)
   federationTasks(ctx)

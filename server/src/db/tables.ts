@@ -61,6 +61,7 @@ export interface Tables {
   peer: PeerTable
   federation_follow: FederationFollowTable
   federation_block: FederationBlockTable
+  remote_note: RemoteNoteTable
   federation_seen: FederationSeenTable
   federation_delivery: FederationDeliveryTable
   blocked_ip: BlockedIpTable
@@ -647,6 +648,8 @@ export interface PersonBlockTable {
 export interface DmPreferenceTable {
   user_id: string
   accept_from: string
+  /** Whether others see what the person has read of what they wrote. */
+  read_receipts: Flag
   updated_at: number
 }
 
@@ -743,6 +746,14 @@ export interface FederationBlockTable {
   user_id: string
   actor_id: string
   created_at: number
+}
+
+/** Messages that came from other servers: one note may be a message to several people here. */
+export interface RemoteNoteTable {
+  /** The URL of the note. */
+  object_id: string
+  message_id: string
+  actor_id: string
 }
 
 /** Activities that have taken effect: SHA-256 of actor and id. */

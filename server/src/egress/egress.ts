@@ -15,6 +15,10 @@ export interface OutgoingRequest {
   readonly headers?: (target: URL) => Readonly<Record<string, string>>
   /** Called before anything is looked up, again for each hop. What it throws ends the request. */
   readonly admit?: (target: URL) => void
+  /** How large the answer may be, packed and unpacked. Default: a megabyte. */
+  readonly maxBytes?: number
+  /** For the whole of it, if shorter than the deadline of all. */
+  readonly timeoutMs?: number
   /** How many redirects a GET follows; with 0 the redirect is the answer. */
   readonly redirects: number
 }
@@ -70,7 +74,8 @@ export class Egress implements AsyncDisposable {
    * @throws EgressRefusedError when it must not be sent, EgressFailedError when no usable answer came
    */
   async request(request: OutgoingRequest): Promise<OutgoingAnswer> {
-    const signal = AbortSignal.any([AbortSignal.timeout(this.#deadlineMs), this.#stopping.signal])
+    const timeoutMs = Math.max(1, Math.min(request.timeoutMs ?? Infinity, this.#deadlineMs))
+    const signal = AbortSignal.any([AbortSignal.timeout(Math.ceil(timeoutMs)), this.#stopping.signal])
     let url = request.url
     for (let hop = 0; ; hop++) {
       const target = targetOf(url, this.#policy)
@@ -112,7 +117,7 @@ export class Egress implements AsyncDisposable {
     // An answer that is not read to its end takes its connection with it.
     body.on('error', () => {})
     try {
-      const bytes = await readBody(body, firstOf(headers['content-encoding']), MAX_BYTES)
+      const bytes = await readBody(body, firstOf(headers['content-encoding']), request.maxBytes ?? MAX_BYTES)
       return { status: statusCode, headers: firstOfEach(headers), body: bytes, url: target }
     } finally {
       body.destroy()

@@ -205,6 +205,14 @@ export type TransientEvent =
       readonly muted: boolean
       readonly deafened: boolean
     }
+  /** Somebody has read a message in a conversation, and lets the others see it. */
+  | {
+      readonly type: 'conversation.read'
+      readonly userId: string
+      readonly channelId: string
+      readonly messageId: string
+      readonly seq: number
+    }
   | {
       readonly type: 'message.read'
       readonly userId: string

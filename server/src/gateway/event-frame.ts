@@ -86,6 +86,15 @@ export function eventJson(
         channel_id: event.channelId,
         from_user_id: event.fromId,
       })
+    case 'conversation.read':
+      return json({
+        type: 'conversation_read',
+        conversation_id: conversationIdOf(event.channelId),
+        channel_id: event.channelId,
+        user_id: event.userId,
+        message_id: event.messageId,
+        seq: event.seq,
+      })
     case 'message.read':
       return json({
         type: 'message_read',

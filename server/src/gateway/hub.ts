@@ -290,6 +290,11 @@ export class Hub implements AsyncDisposable {
       case 'message.read':
         this.#audience.viewer(event.userId)?.connections.forEach(write)
         break
+      case 'conversation.read':
+        this.#audience.forEach(event.channelId, (connection) => {
+          if (connection.userId !== event.userId) write(connection)
+        })
+        break
       case 'channel.member_removed':
         this.#audience.forEach(event.channelId, write)
         this.#audience.viewer(event.userId)?.connections.forEach((connection) => {

@@ -7,7 +7,7 @@ import { channelIdOf } from '#lib/conversation-id.ts'
 import type { Viewer } from './audience.ts'
 import type { Connection } from './connection.ts'
 
-type Deps = Pick<Context, 'db' | 'clock' | 'log'>
+type Deps = Pick<Context, 'db' | 'clock' | 'log' | 'conversations'>
 
 /**
  * What one client sends, acted on frame by frame in the order it came. What is no JSON object, or of a type that is

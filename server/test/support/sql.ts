@@ -11,7 +11,12 @@ export async function runSql(server: TestServer, sql: string): Promise<Row[]> {
   const { config } = server.ctx
   if (inject('database') === 'sqlite') {
     using database = new DatabaseSync(join(config.data_dir, 'db', 'pufferblow.sqlite'), { timeout: 5_000 })
-    return database.prepare(sql).all()
+    const statement = database.prepare(sql)
+    // The index of searches has numbers of 64 bits.
+    statement.setReadBigInts(true)
+    return statement
+      .all()
+      .map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, plain(v)])))
   }
   const client = new pg.Client({ connectionString: config.database.url })
   await client.connect()
@@ -37,6 +42,13 @@ export async function dumpTables(server: TestServer): Promise<string> {
     }
   }
   return texts.join('\n')
+}
+
+/** A number where it is exact as one. */
+function plain(value: unknown): unknown {
+  if (typeof value !== 'bigint') return value
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
 }
 
 function asText(value: unknown): string {

@@ -8,6 +8,11 @@ export async function up(db: Kysely<any>): Promise<void> {
   // The server that a person lives on: null is this one.
   await db.schema.alterTable('user').addColumn('origin_server', 'text').execute()
 
+  await db.schema
+    .alterTable('dm_preference')
+    .addColumn('read_receipts', flag, (c) => c.notNull().defaultTo(1))
+    .execute()
+
   await finish(
     db.schema
       .createTable('federation_person')
@@ -110,6 +115,16 @@ export async function up(db: Kysely<any>): Promise<void> {
 
   await finish(
     db.schema
+      .createTable('remote_note')
+      .addColumn('object_id', 'text', (c) => c.notNull())
+      .addColumn('message_id', 'text', (c) => c.notNull())
+      .addColumn('actor_id', 'text', (c) => c.notNull())
+      .addPrimaryKeyConstraint('remote_note_pk', ['object_id', 'message_id']),
+  )
+  await db.schema.createIndex('remote_note_message').unique().on('remote_note').column('message_id').execute()
+
+  await finish(
+    db.schema
       .createTable('federation_seen')
       .addColumn('hash', bytes, (c) => c.primaryKey())
       .addColumn('at', integer, (c) => c.notNull()),
@@ -154,6 +169,7 @@ export async function down(db: Kysely<any>): Promise<void> {
   const tables = [
     'federation_delivery',
     'federation_seen',
+    'remote_note',
     'federation_block',
     'federation_follow',
     'peer',
@@ -164,5 +180,6 @@ export async function down(db: Kysely<any>): Promise<void> {
     'federation_person',
   ]
   for (const table of tables) await db.schema.dropTable(table).execute()
+  await db.schema.alterTable('dm_preference').dropColumn('read_receipts').execute()
   await db.schema.alterTable('user').dropColumn('origin_server').execute()
 }

@@ -10,6 +10,8 @@ export interface Profile {
   readonly username: string
   /** The server that they live on; null for this one. */
   readonly originServer: string | null
+  /** The address of their actor, if they live elsewhere. */
+  readonly actorUri: string | null
   readonly about: string | null
   /** `<id>.<extension>` of a file. */
   readonly avatar: string | null
@@ -59,6 +61,7 @@ export class Profiles implements Disposable {
         userId: user.id,
         username: user.username,
         originServer: user.origin_server,
+        actorUri: user.actor_uri,
         about: user.about,
         avatar: user.avatar,
         banner: user.banner,

@@ -5,6 +5,16 @@ export async function insertUser(tx: Tx, row: UserTable): Promise<void> {
   await tx.insertInto('user').values(row).execute()
 }
 
+/** @returns false if the name is taken */
+export async function insertUserUnlessTaken(tx: Tx, row: UserTable): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('user')
+    .values(row)
+    .onConflict((conflict) => conflict.column('username_key').doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
+}
+
 export function findUser(db: Db, id: string): Promise<UserTable | undefined> {
   return db.selectFrom('user').selectAll().where('id', '=', id).executeTakeFirst()
 }
@@ -19,8 +29,18 @@ export function findUserByName(db: Db, key: string): Promise<UserTable | undefin
     .executeTakeFirst()
 }
 
-export function findUsers(db: Db, ids: readonly string[]): Promise<UserTable[]> {
-  return db.selectFrom('user').selectAll().where('id', 'in', ids).execute()
+/** People of this and of other servers, with the address of the actor of those. */
+export function findUsers(
+  db: Db,
+  ids: readonly string[],
+): Promise<(UserTable & { actor_uri: string | null })[]> {
+  return db
+    .selectFrom('user')
+    .leftJoin('remote_actor', 'remote_actor.user_id', 'user.id')
+    .selectAll('user')
+    .select('remote_actor.id as actor_uri')
+    .where('user.id', 'in', ids)
+    .execute()
 }
 
 /** Everybody of this server. */

@@ -3,9 +3,9 @@ import type { Tx } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
 import { forbidden, type HttpError } from '#http/errors.ts'
 import { otherOf } from './policy.ts'
-import { findRequest, isBlocked } from './people-store.ts'
-import type { DeletedMessage, RemotePeople } from './remote.ts'
-import { findKind, participantsOf, touchConversation } from './store.ts'
+import { findRequest, isBlocked, showsWhatIsRead } from './people-store.ts'
+import type { DeletedMessage, ReadMessage, RemotePeople } from './remote.ts'
+import { findKind, lastSeq, participantsOf, touchConversation } from './store.ts'
 
 /** How much somebody may write before the other has said that they want to read it. */
 const MAX_UNANSWERED = 5
@@ -35,20 +35,21 @@ export class Conversations {
   /**
    * Lets a message of `senderId` in, or not.
    *
-   * @param seq the number that the message will have
+   * @param seq the number that the message will have; the next one if it was not taken yet
    * @throws HttpError 403 when one of two people has blocked the other, or the other has not answered yet
    */
   async admit(
     tx: Tx,
     channelId: string,
-    { senderId, seq }: { senderId: string; seq: number },
+    { senderId, seq }: { senderId: string; seq?: number },
   ): Promise<void> {
     const conversation = await findKind(tx, channelId)
     if (conversation?.pair_key) {
       const other = otherOf(conversation.pair_key, senderId)
       if (other !== senderId) {
         if (await isBlocked(tx, senderId, other)) throw notAccepted()
-        if (seq > MAX_UNANSWERED && (await findRequest(tx, channelId, other))) throw unanswered()
+        const number = seq ?? (await lastSeq(tx, channelId)) + 1
+        if (number > MAX_UNANSWERED && (await findRequest(tx, channelId, other))) throw unanswered()
       }
     }
     touchConversation(tx, channelId, this.#clock())
@@ -64,6 +65,18 @@ export class Conversations {
   async deleted(tx: Tx, message: DeletedMessage): Promise<void> {
     if (!this.#remote) return
     await this.#remote.retract(tx, message, await this.#participants(tx, message.channelId))
+  }
+
+  /**
+   * Shows the other participants that somebody has read a message, if they let it be seen.
+   *
+   * @param message its number included
+   */
+  async read(tx: Tx, message: ReadMessage & { readonly seq: number }): Promise<void> {
+    const { id: messageId, channelId, readerId, seq } = message
+    if (!(await showsWhatIsRead(tx, readerId))) return
+    tx.publish({ type: 'conversation.read', channelId, userId: readerId, messageId, seq })
+    await this.#remote?.noteRead(tx, message, await this.#participants(tx, channelId))
   }
 
   async #participants(tx: Tx, channelId: string): Promise<string[]> {

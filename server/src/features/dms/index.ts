@@ -1,2 +1,5 @@
 export { Conversations } from './conversations.ts'
+export { openDirectIn } from './open.ts'
+export { isBlocked } from './people-store.ts'
+export type { RemotePeople } from './remote.ts'
 export { dmRoutes } from './routes.ts'

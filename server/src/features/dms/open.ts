@@ -26,32 +26,48 @@ export function directConversationId(actorUris: readonly [string, string]): stri
  * @throws HttpError 403 when the peer takes no messages from this person
  */
 export function openDirect(ctx: Deps, userId: string, peer: Peer): Promise<string> {
-  return ctx.db.transact(async (tx) => {
-    const pairKey = pairKeyOf(userId, peer.userId)
-    const known = await findDirect(tx, pairKey)
-    if (!known) {
-      const begun = await begin(ctx, tx, userId, peer, pairKey)
-      if (begun !== undefined) return begun
-    }
-    // Where both begin at the same moment, one of them finds what the other has made.
-    const channel = known ?? (await findDirect(tx, pairKey))!
-    if (await deleteRequest(tx, channel.id, userId)) await join(ctx, tx, channel, userId)
-    return channel.id
-  })
+  const initiator = { userId, actorUri: localActorUri(ctx, userId) }
+  return ctx.db.transact((tx) => openDirectIn(ctx, tx, initiator, peer))
+}
+
+/** Like {@link openDirect}, within a transaction, and also for somebody on another server who begins. */
+export async function openDirectIn(
+  ctx: Pick<Context, 'clock'>,
+  tx: Tx,
+  initiator: Initiator,
+  peer: Pick<Peer, 'userId' | 'actorUri' | 'remote'>,
+): Promise<string> {
+  const { userId } = initiator
+  const pairKey = pairKeyOf(userId, peer.userId)
+  const known = await findDirect(tx, pairKey)
+  if (!known) {
+    const begun = await begin(ctx, tx, initiator, peer, pairKey)
+    if (begun !== undefined) return begun
+  }
+  // Where both begin at the same moment, one of them finds what the other has made.
+  const channel = known ?? (await findDirect(tx, pairKey))!
+  if (await deleteRequest(tx, channel.id, userId)) await join(ctx, tx, channel, userId)
+  return channel.id
+}
+
+/** Who begins a conversation. */
+export interface Initiator {
+  readonly userId: string
+  readonly actorUri: string
 }
 
 /** @returns undefined when the other one has just begun it */
 async function begin(
-  ctx: Deps,
+  ctx: Pick<Context, 'clock'>,
   tx: Tx,
-  userId: string,
-  peer: Peer,
+  { userId, actorUri }: Initiator,
+  peer: Pick<Peer, 'userId' | 'actorUri' | 'remote'>,
   pairKey: string,
 ): Promise<string | undefined> {
   const approach = await approachOf(tx, userId, peer)
   if (approach === 'refuse') throw notAccepted()
   const now = ctx.clock()
-  const id = channelIdOf(directConversationId([localActorUri(ctx, userId), peer.actorUri]))
+  const id = channelIdOf(directConversationId([actorUri, peer.actorUri]))
   const channel = { id, ...emptyChannel(userId, now) }
   const conversation = { channel_id: id, kind: 'direct' as const, pair_key: pairKey, active_at: now }
   if (!(await insertConversation(tx, channel, conversation))) return undefined

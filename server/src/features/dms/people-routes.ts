@@ -3,8 +3,8 @@ import { RawJson, type Api } from '#http/endpoint.ts'
 import { messageAnswer } from '#http/schemas.ts'
 import { isoTime } from '#lib/clock.ts'
 import { listRequests } from './overview.ts'
-import { acceptMessagesFrom, blockPerson, unblockPerson } from './people.ts'
-import { listBlocks, readAcceptFrom } from './people-store.ts'
+import { blockPerson, choosePreferences, unblockPerson } from './people.ts'
+import { listBlocks, readAcceptFrom, showsWhatIsRead } from './people-store.ts'
 import { acceptRequest, refuseRequest } from './requests.ts'
 import {
   BlockList,
@@ -89,12 +89,12 @@ function settingRoutes(api: Api, ctx: Context): void {
       method: 'GET',
       path: '/api/v1/dms/settings',
       tag,
-      summary: 'From whom the caller takes new conversations',
+      summary: 'From whom the caller takes new conversations, and who sees what they have read',
       access: 'user',
       bucket: 'default',
       answers: { 200: DmSettingsAnswer },
     },
-    async ({ actor }) => ({ accept_from: await readAcceptFrom(ctx.db.read, actor.userId) }),
+    ({ actor }) => settingsOf(ctx, actor.userId),
   )
 
   api.endpoint(
@@ -102,16 +102,17 @@ function settingRoutes(api: Api, ctx: Context): void {
       method: 'PUT',
       path: '/api/v1/dms/settings',
       tag,
-      summary: 'Say from whom one takes new conversations',
-      description: 'Conversations that one has stay.',
+      summary: 'Say from whom one takes new conversations, and who sees what one has read',
+      description: 'What is left out stays as it is. Conversations that one has stay.',
       access: 'user',
       bucket: 'default',
       input: DmSettings,
       answers: { 200: DmSettingsAnswer },
     },
     async ({ actor, input }) => {
-      await acceptMessagesFrom(ctx, actor, input.accept_from)
-      return input
+      const { accept_from: acceptFrom, read_receipts: readReceipts } = input
+      await choosePreferences(ctx, actor, { acceptFrom, readReceipts })
+      return settingsOf(ctx, actor.userId)
     },
   )
 }
@@ -175,4 +176,11 @@ function blockRoutes(api: Api, ctx: Context): void {
       return { message: `'${username}' is not blocked any more` }
     },
   )
+}
+
+async function settingsOf({ db }: Pick<Context, 'db'>, userId: string) {
+  return {
+    accept_from: await readAcceptFrom(db.read, userId),
+    read_receipts: await showsWhatIsRead(db.read, userId),
+  }
 }

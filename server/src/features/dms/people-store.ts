@@ -67,16 +67,32 @@ export async function readAcceptFrom(db: Db, userId: string): Promise<AcceptFrom
   return (row?.accept_from ?? 'everybody') as AcceptFrom
 }
 
-export async function writeAcceptFrom(
+/** Whether others see what a person has read of what they wrote. */
+export async function showsWhatIsRead(db: Db, userId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('dm_preference')
+    .select('read_receipts')
+    .where('user_id', '=', userId)
+    .executeTakeFirst()
+  return row?.read_receipts !== 0
+}
+
+/** @param choice what is left out stays as it is */
+export async function writePreferences(
   tx: Tx,
   userId: string,
-  acceptFrom: AcceptFrom,
+  choice: { acceptFrom?: AcceptFrom | undefined; readReceipts?: boolean | undefined },
   now: number,
 ): Promise<void> {
-  const change = { accept_from: acceptFrom, updated_at: now }
+  const { acceptFrom, readReceipts } = choice
+  const change = {
+    ...(acceptFrom !== undefined && { accept_from: acceptFrom }),
+    ...(readReceipts !== undefined && { read_receipts: readReceipts ? (1 as const) : (0 as const) }),
+    updated_at: now,
+  }
   await tx
     .insertInto('dm_preference')
-    .values({ user_id: userId, ...change })
+    .values({ user_id: userId, accept_from: 'everybody', read_receipts: 1, ...change })
     .onConflict((conflict) => conflict.column('user_id').doUpdateSet(change))
     .execute()
 }

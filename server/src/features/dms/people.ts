@@ -2,7 +2,7 @@ import type { Context } from '#context'
 import type { Actor } from '#http/access.ts'
 import { badRequest, notFound } from '#http/errors.ts'
 import { resolvePeer, type Peer } from './peers.ts'
-import { deleteBlock, declineRequestsFrom, insertBlock, writeAcceptFrom } from './people-store.ts'
+import { deleteBlock, declineRequestsFrom, insertBlock, writePreferences } from './people-store.ts'
 import type { AcceptFrom } from './policy.ts'
 
 type Deps = Pick<Context, 'db' | 'clock' | 'instance' | 'conversations'>
@@ -19,6 +19,7 @@ export async function blockPerson(ctx: Deps, actor: Actor, name: string): Promis
   await ctx.db.transact(async (tx) => {
     await insertBlock(tx, actor.userId, peer.userId, ctx.clock())
     await declineRequestsFrom(tx, actor.userId, peer.userId)
+    if (peer.remote) await ctx.conversations.remote?.cut(tx, actor.userId, peer.userId)
   })
   return peer
 }
@@ -31,7 +32,11 @@ export async function unblockPerson(ctx: Deps, actor: Actor, name: string): Prom
   return peer
 }
 
-/** Says from whom one takes new conversations. Those that one has stay. */
-export async function acceptMessagesFrom(ctx: Deps, actor: Actor, from: AcceptFrom): Promise<void> {
-  await ctx.db.transact((tx) => writeAcceptFrom(tx, actor.userId, from, ctx.clock()))
+/** Says from whom one takes new conversations, and who sees what one has read. Conversations that one has stay. */
+export async function choosePreferences(
+  ctx: Deps,
+  actor: Actor,
+  choice: { acceptFrom?: AcceptFrom | undefined; readReceipts?: boolean | undefined },
+): Promise<void> {
+  await ctx.db.transact((tx) => writePreferences(tx, actor.userId, choice, ctx.clock()))
 }

@@ -18,6 +18,14 @@ export interface DeletedMessage {
   readonly senderId: string
 }
 
+/** A message that somebody here has read, and with it all before it. */
+export interface ReadMessage {
+  readonly id: string
+  readonly channelId: string
+  readonly senderId: string
+  readonly readerId: string
+}
+
 /** What another part must do so that direct messages reach people on other servers. */
 export interface RemotePeople {
   /**
@@ -33,6 +41,10 @@ export interface RemotePeople {
   deliver(tx: Tx, message: MessageContent, participantIds: readonly string[]): Promise<void>
   /** Sees to it, within the transaction that deletes a message, that participants elsewhere forget it too. */
   retract(tx: Tx, message: DeletedMessage, participantIds: readonly string[]): Promise<void>
+  /** Tells participants elsewhere, within the transaction that notes it, that somebody here has read a message. */
+  noteRead(tx: Tx, message: ReadMessage, participantIds: readonly string[]): Promise<void>
+  /** Ends, within the transaction that blocks them, what else somebody here has with somebody elsewhere. */
+  cut(tx: Tx, userId: string, blockedId: string): Promise<void>
   /** The id of the activity that carries a message to other servers. */
   activityIdOf(messageId: string): string
 }

@@ -101,15 +101,25 @@ export const RequestList = z.object({
   ),
 })
 
-export const DmSettings = z.object({
-  accept_from: z.enum(acceptFrom).meta({
-    description:
-      'From whom new conversations begin at once. `contacts`: people who share a private channel or a conversation; ' +
-      'others must ask. `nobody`: others cannot even ask.',
-  }),
+const AcceptFrom = z.enum(acceptFrom).meta({
+  description:
+    'From whom new conversations begin at once. `contacts`: people who share a private channel or a conversation; ' +
+    'others must ask. `nobody`: others cannot even ask.',
+})
+const ReadReceipts = z.boolean().meta({
+  description: 'Whether the other participants of a conversation see what one has read. On at first.',
 })
 
-export const DmSettingsAnswer = DmSettings.extend({ status_code: z.literal(200) })
+export const DmSettings = z.object({
+  accept_from: AcceptFrom.optional(),
+  read_receipts: ReadReceipts.optional(),
+})
+
+export const DmSettingsAnswer = z.object({
+  status_code: z.literal(200),
+  accept_from: AcceptFrom,
+  read_receipts: ReadReceipts,
+})
 
 export const PersonInput = z.object({ peer: PeerName })
 

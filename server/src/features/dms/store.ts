@@ -37,6 +37,12 @@ export function findKind(
     .executeTakeFirst()
 }
 
+/** Number of the newest message of a conversation. */
+export async function lastSeq(db: Db, channelId: string): Promise<number> {
+  const row = await db.selectFrom('channel').select('last_seq').where('id', '=', channelId).executeTakeFirst()
+  return row?.last_seq ?? 0
+}
+
 /**
  * Adds a conversation and its channel. Two people who write to each other at the same moment make the same rows, and
  * the second waits for the first.

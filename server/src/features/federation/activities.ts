@@ -32,9 +32,21 @@ export function acceptActivity(
   follow: FollowRef,
   now: number,
 ): OutgoingActivity {
-  const { id, actor } = follow
-  const object = { id, type: 'Follow', actor, object: actorUrl(origin, userId) }
-  return activity(origin, userId, now, { type: 'Accept', object, to: [actor] })
+  return activity(origin, userId, now, { type: 'Accept', ...aboutFollow(origin, userId, follow) })
+}
+
+/** Does not want a follower, or does not want one any more. */
+export function rejectActivity(
+  origin: string,
+  userId: string,
+  follow: FollowRef,
+  now: number,
+): OutgoingActivity {
+  return activity(origin, userId, now, { type: 'Reject', ...aboutFollow(origin, userId, follow) })
+}
+
+function aboutFollow(origin: string, userId: string, { id, actor }: FollowRef) {
+  return { object: { id, type: 'Follow', actor, object: actorUrl(origin, userId) }, to: [actor] }
 }
 
 /** Takes back a Follow of ours. */

@@ -1,3 +1,4 @@
+import { pictureAddress } from '#features/files/index.ts'
 import type { ActorKeyPairs } from './actor-keys.ts'
 import { base58 } from './base58.ts'
 import { actorUrl, followersUrl, followingUrl, inboxUrl, outboxUrl, sharedInboxUrl } from './identity.ts'
@@ -30,7 +31,7 @@ export function actorDocument(
 ): Record<string, unknown> {
   const id = actorUrl(origin, actor.id)
   return {
-    '@context': [ACTIVITY_STREAMS, SECURITY, MULTIKEY],
+    '@context': [ACTIVITY_STREAMS, SECURITY, MULTIKEY, { pufferblow: `${origin}/ns#` }],
     id,
     type: actor.kind === 'server' ? 'Application' : 'Person',
     preferredUsername: actor.name,
@@ -39,7 +40,11 @@ export function actorDocument(
     outbox: outboxUrl(origin, actor.id),
     followers: followersUrl(origin, actor.id),
     following: followingUrl(origin, actor.id),
+    ...(actor.avatar !== null && {
+      icon: { type: 'Image', url: `${origin}${pictureAddress(actor.avatar)}` },
+    }),
     endpoints: { sharedInbox: sharedInboxUrl(origin) },
+    'pufferblow:readReceipts': true,
     publicKey: {
       id: keyIdOf(id, 'rsa'),
       type: 'CryptographicKey',

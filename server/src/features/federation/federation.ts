@@ -1,6 +1,7 @@
 import type { Context } from '#context'
 import type { Egress } from '#egress/egress.ts'
 import { forbidden } from '#http/errors.ts'
+import { Lru } from '#lib/lru.ts'
 import { ActorKeys } from './actor-keys.ts'
 import { Outcomes } from './delivery/outcomes.ts'
 import { Hearing } from './hearing.ts'
@@ -25,6 +26,8 @@ export class Federation implements Disposable {
   readonly resolver: Resolver
   readonly outcomes = new Outcomes()
   readonly hearing: Hearing
+  /** Users who stand for actors of other servers, by the id of the actor. */
+  readonly shadows = new Lru<string, string>(REMEMBERED)
   /** What one peer may send. */
   readonly inboxBudget: TokenBuckets
   /** How often strangers may make this server ask one other for an actor. */

@@ -3,7 +3,7 @@ import type { Tx } from '#db/database.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest, HttpError, notFound } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
-import { followActivity, undoFollowActivity } from './activities.ts'
+import { followActivity, rejectActivity, undoFollowActivity } from './activities.ts'
 import { enqueueDelivery } from './delivery/enqueue.ts'
 import { resolvePerson } from './people.ts'
 import type { RemoteActor } from './remote-actor.ts'
@@ -115,6 +115,25 @@ export async function withdrawFollow(
     ),
   })
   return true
+}
+
+/** Ends what follows there are between somebody here and somebody elsewhere, and says so. */
+export async function cutFollows(
+  ctx: Pick<Context, 'clock' | 'keyring' | 'instance'>,
+  tx: Tx,
+  userId: string,
+  other: Pick<RemoteActor, 'id' | 'inbox'>,
+): Promise<void> {
+  await withdrawFollow(ctx, tx, userId, other)
+  for (const follow of await removeFollows(tx, { user_id: userId, actor_id: other.id, direction: 'in' })) {
+    const ref = { id: follow.activity_id, actor: other.id }
+    enqueueDelivery(ctx, tx, {
+      senderId: userId,
+      inbox: other.inbox,
+      lane: laneOf(userId, other.id),
+      activity: rejectActivity(ctx.instance.origin, userId, ref, ctx.clock()),
+    })
+  }
 }
 
 /** Whom somebody follows on other servers, and who follows them from there. */

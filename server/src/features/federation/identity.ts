@@ -41,3 +41,15 @@ export function idInActorUrl(origin: string, url: string): string | undefined {
 export function activityUrl(origin: string, id: string): string {
   return `${origin}/ap/activities/${id}`
 }
+
+/** Id of the note that a message of ours is. It cannot be fetched either. */
+export function noteUrl(origin: string, messageId: string): string {
+  return `${origin}/ap/objects/${messageId}`
+}
+
+/** The message behind the id of a note of ours; undefined for any other address. */
+export function messageIdInNoteUrl(origin: string, url: string): string | undefined {
+  const prefix = noteUrl(origin, '')
+  const id = url.startsWith(prefix) ? url.slice(prefix.length) : ''
+  return /^[0-9a-f-]{36}$/.test(id) ? id : undefined
+}

@@ -27,10 +27,20 @@ export function inboxRoutes(api: Api, ctx: Context): void {
   } as const
   const take = async (request: FastifyRequest, body: Buffer, ownerId: string | undefined) => {
     const { url, rawHeaders } = request.raw
-    const { type, action } = await receive(ctx, { rawHeaders, path: pathOf(url ?? ''), body, ownerId })
+    const { type, action, delivered_count } = await receive(ctx, {
+      rawHeaders,
+      path: pathOf(url ?? ''),
+      body,
+      ownerId,
+    })
     return {
       message: 'Activity accepted',
-      result: { processed: action !== 'ignored', activity_type: type, action },
+      result: {
+        processed: action !== 'ignored',
+        activity_type: type,
+        action,
+        ...(delivered_count !== undefined && { delivered_count }),
+      },
     }
   }
 

@@ -1,4 +1,5 @@
 export { deliveryJobs } from './delivery/deliver.ts'
+export { connectDirectMessages } from './direct/outgoing.ts'
 export { Federation } from './federation.ts'
 export { moveJobs } from './moves.ts'
 export { dropDeadLetters, importRules, removeRule, retryDeadLetters, setRule } from './peers.ts'

@@ -20,6 +20,8 @@ export interface LocalActor {
   readonly name: string
   /** What people read. */
   readonly displayName: string
+  /** `<id>.<extension>` of a picture. */
+  readonly avatar: string | null
 }
 
 type Deps = Pick<Context, 'db' | 'clock' | 'instance' | 'settings'>
@@ -43,6 +45,7 @@ export class LocalActors {
   get server(): LocalActor {
     const { serverId } = this.#ctx.instance
     return {
+      avatar: null,
       kind: 'server',
       id: serverId,
       name: serverId,
@@ -81,7 +84,7 @@ export class LocalActors {
   async #actorOf(person: OpenPerson): Promise<LocalActor> {
     const name = federatedNameOf(person)
     await this.#giveOut(foldCase(name), person.id)
-    return { kind: 'person', id: person.id, name, displayName: person.username }
+    return { kind: 'person', id: person.id, name, displayName: person.username, avatar: person.avatar }
   }
 
   /** A name that another server has seen must lead to the same person when they are called something else. */
@@ -92,6 +95,6 @@ export class LocalActors {
   }
 }
 
-function federatedNameOf({ id, username }: OpenPerson): string {
+function federatedNameOf({ id, username }: Pick<OpenPerson, 'id' | 'username'>): string {
   return isFederatedName(username) ? username : mappedName(username, id)
 }

@@ -18,6 +18,8 @@ export interface RemoteActor {
   readonly keys: readonly RemoteKey[]
   readonly alsoKnownAs: readonly string[]
   readonly movedTo?: string
+  /** Its server shows people what others have read of what they wrote. */
+  readonly takesReadReceipts?: true
 }
 
 /** A key that the actor says is its own. */
@@ -71,6 +73,7 @@ export function parseRemoteActor(document: JsonObject, url: string): RemoteActor
     keys,
     alsoKnownAs: idsOf(document['alsoKnownAs']).slice(0, MAX_ALIASES),
     ...(movedTo && { movedTo }),
+    ...(document['pufferblow:readReceipts'] === true && { takesReadReceipts: true as const }),
   }
 }
 

@@ -11,6 +11,7 @@ import { actorUrl } from './identity.ts'
 import { JsonError, parseObject, type JsonObject } from './json.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import { openRemoteKey, parseRemoteActor, type RemoteActor } from './remote-actor.ts'
+import { renameShadow } from './shadows.ts'
 import { signRequest } from './signatures/index.ts'
 import { findRemoteActor, putRemoteActor, type NewRemoteActor } from './store/actors.ts'
 
@@ -183,7 +184,10 @@ export class RemoteActors {
     const { db, clock } = this.#ctx
     const actor = parseRemoteActor(document, id)
     const fetchedAt = clock()
+    const before = await findRemoteActor(db.read, id)
     await db.transact((tx) => putRemoteActor(tx, this.rowOf(actor, fetchedAt)))
+    if (before?.user_id && actorOf(before).name !== actor.name)
+      await renameShadow(this.#ctx, before.user_id, actor)
     this.#failed.delete(id)
     return this.#remember(actor, fetchedAt)
   }

@@ -41,6 +41,7 @@ export const ActivityAccepted = z.object({
     processed: z.boolean().meta({ description: 'Whether it was something that this server acts on.' }),
     activity_type: z.string(),
     action: z.string().meta({ example: 'accepted' }),
+    delivered_count: z.number().int().optional().meta({ description: 'How many people here got it.' }),
   }),
 })
 

@@ -13,6 +13,7 @@ export {
   type Kind,
   type Purpose,
 } from './policy.ts'
+export { receiveFile } from './receive.ts'
 export { receiveUpload } from './receive-upload.ts'
 export { Attachment, MessageFile } from './schema.ts'
 export type { StagedFile } from './staged-file.ts'

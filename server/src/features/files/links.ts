@@ -4,6 +4,7 @@ import { isId } from '#lib/id.ts'
 import { fillSlots, hasSlots } from '#lib/slots.ts'
 
 const HOUR = 3600 * 1000
+const PEER_DAYS = 30
 const FORM = /^exp=(\d{10})&viewer=([\w-]{22})&sig=([\w-]{22})$/
 
 /**
@@ -59,10 +60,31 @@ export class FileLinks {
     return Number(exp) * 1000 > this.#clock() ? { sessionId } : 'expired'
   }
 
+  /**
+   * The query of a link for another server, which fetches what somebody there was sent. It is good for a month, as a
+   * delivery may wait, and for whoever has it.
+   */
+  signForPeer(fileId: string, host: string): string {
+    const exp = String(Math.floor((this.#clock() + PEER_DAYS * 24 * HOUR) / 1000)).padStart(10, '0')
+    const peer = encodeURIComponent(host)
+    return `exp=${exp}&peer=${peer}&sig=${this.#signature(fileId, exp, `peer ${host}`)}`
+  }
+
+  /** Whether the query of a link for another server is good. */
+  verifyForPeer(
+    fileId: string,
+    query: { readonly exp: string; readonly peer: string; readonly sig: string },
+  ): boolean {
+    if (!/^\d{10}$/.test(query.exp) || Number(query.exp) * 1000 <= this.#clock()) return false
+    const expected = Buffer.from(this.#signature(fileId, query.exp, `peer ${query.peer}`))
+    const given = Buffer.from(query.sig)
+    return given.length === expected.length && timingSafeEqual(given, expected)
+  }
+
   /** The first half of an HMAC-SHA-256, which RFC 2104 (section 5) has as the least to be kept. */
-  #signature(fileId: string, exp: string, sessionId: string): string {
+  #signature(fileId: string, exp: string, viewer: string): string {
     return createHmac('sha256', this.#keyring.current('file_link').key)
-      .update(`file-link/v1/${fileId}/${exp}/${sessionId}`)
+      .update(`file-link/v1/${fileId}/${exp}/${viewer}`)
       .digest()
       .toString('base64url', 0, 16)
   }

@@ -29,7 +29,7 @@ export async function accessMessageAnywhere(
   db: Db,
   actor: Standing,
   messageId: string,
-): Promise<{ message: LivingMessage }> {
+): Promise<{ message: LivingMessage; channel: AccessibleChannel }> {
   const channelId = isId(messageId) ? await channelOfMessage(db, messageId) : undefined
   if (channelId === undefined) throw messageNotFound(messageId)
   try {
@@ -46,19 +46,23 @@ export async function accessMessageAnywhere(
  * @throws HttpError 404
  */
 export async function markAsRead(
-  ctx: Deps,
+  ctx: Deps & Pick<Context, 'conversations'>,
   actor: Standing,
   named: string | undefined,
   messageId: string,
 ): Promise<void> {
   await ctx.db.transact(async (tx) => {
-    const { message } =
+    const { message, channel } =
       named === undefined
         ? await accessMessageAnywhere(tx, actor, messageId)
         : await accessMessage(tx, actor, named, messageId)
     const { seq, channel_id: channelId } = message
-    const moved = await advanceReadState(tx, actor.userId, channelId, seq, ctx.clock())
-    if (moved) tx.publish({ type: 'message.read', userId: actor.userId, channelId, messageId, seq })
+    const { userId } = actor
+    if (!(await advanceReadState(tx, userId, channelId, seq, ctx.clock()))) return
+    tx.publish({ type: 'message.read', userId, channelId, messageId, seq })
+    if (channel.type !== 'dm') return
+    const place = { id: messageId, channelId, senderId: message.sender_id, readerId: userId, seq }
+    await ctx.conversations.read(tx, place)
   })
 }
 

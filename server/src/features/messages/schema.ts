@@ -11,6 +11,11 @@ export const Message = z
       .boolean()
       .optional()
       .meta({ description: 'Of direct messages: whether the sender is on another server.' }),
+    remote_actor_uri: z
+      .string()
+      .nullable()
+      .optional()
+      .meta({ description: 'Of direct messages from another server: the address of the sender.' }),
     seq: z.int().meta({ description: 'Number of the message in its channel, from 1, without gaps.' }),
     message: z.string().meta({ example: 'Hello everyone!' }),
     raw_message: z.null(),

@@ -34,6 +34,23 @@ export async function findMessages(db: Db, ids: readonly string[]): Promise<Mess
   return rows as MessageInChannel[]
 }
 
+/** A message in a conversation that somebody takes part in. */
+export function findConversationMessage(
+  db: Db,
+  id: string,
+  participantId: string,
+): Promise<Pick<MessageTable, 'channel_id' | 'seq'> | undefined> {
+  return db
+    .selectFrom('message')
+    .innerJoin('channel', 'channel.id', 'message.channel_id')
+    .innerJoin('channel_member', 'channel_member.channel_id', 'message.channel_id')
+    .select(['message.channel_id', 'message.seq'])
+    .where('message.id', '=', id)
+    .where('channel.type', '=', 'dm')
+    .where('channel_member.user_id', '=', participantId)
+    .executeTakeFirst()
+}
+
 /** Which message, as of which edit: enough to know whether its content is at hand already. */
 export type MessageRef = Pick<MessageTable, 'id' | 'revision'>
 

@@ -17,8 +17,13 @@ export function messageJson(message: MessageContent, author: Profile | undefined
 
 /** The same without the braces, to put further fields beside. */
 export function messageFields(message: MessageContent, author: Profile | undefined): string {
-  const federated = message.isDirect ? `"federated":${(author?.originServer ?? null) !== null},` : ''
-  return `${ownFields(message)},${federated}${author ? authorFields(author) : unknownAuthor}`
+  return `${ownFields(message)},${message.isDirect ? originFields(author) : ''}${author ? authorFields(author) : unknownAuthor}`
+}
+
+/** Whether a direct message came from another server, and from whom there. */
+function originFields(author: Profile | undefined): string {
+  if ((author?.originServer ?? null) === null) return '"federated":false,'
+  return `"federated":true,"remote_actor_uri":${JSON.stringify(author!.actorUri)},`
 }
 
 function ownFields(message: MessageContent): string {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Context } from '#context'
 import type { BlobTable, FileTable } from '#db/tables.ts'
-import { findBlob, nameOf, servedAs, thumbnailsOf } from '#features/files/index.ts'
+import { findBlob, findFile, nameOf, servedAs, thumbnailsOf } from '#features/files/index.ts'
 import type { Actor } from '#http/access.ts'
 import { sendContent, type Content } from '#http/content.ts'
 import { contentDisposition } from '#http/disposition.ts'
@@ -16,6 +16,7 @@ const DAY_SECONDS = 24 * 3600
 const LinkQuery = z.object({
   exp: z.string().optional().meta({ description: 'Until when a link is good, in seconds since 1970.' }),
   viewer: z.string().optional().meta({ description: 'The session that a link was given to.' }),
+  peer: z.string().optional().meta({ description: 'The other server that a link was given to.' }),
   sig: z.string().optional().meta({ description: 'Binds a link to its file, its end and its session.' }),
 })
 
@@ -41,7 +42,9 @@ export function downloadRoutes(api: Api, ctx: Context): void {
       },
       async ({ params, query, actor, request, reply }) => {
         const named = parseFilePath(String((params as Record<string, unknown>)[name]))
-        const file = await findNamed(ctx, actor ?? (await viewerOf(ctx, named, query)), named)
+        const file =
+          (await fileForPeer(ctx, named, query)) ??
+          (await findNamed(ctx, actor ?? (await viewerOf(ctx, named, query)), named))
         const width = named && 'id' in named ? named.width : undefined
         const content = await contentOf(ctx, file, width)
         await sendContent(request, reply, content).catch((error: unknown) => {
@@ -55,6 +58,20 @@ export function downloadRoutes(api: Api, ctx: Context): void {
 function findNamed(ctx: Context, viewer: Actor | undefined, named: Named): Promise<FileTable> {
   if (!named) throw fileNotFound()
   return 'id' in named ? accessFile(ctx, viewer, named.id) : accessContent(ctx, viewer, named.sha256)
+}
+
+/** What another server fetches because somebody there was sent it. */
+async function fileForPeer(
+  ctx: Context,
+  named: Named,
+  query: Record<string, unknown>,
+): Promise<FileTable | undefined> {
+  const { exp, peer, sig } = query
+  if (!named || !('id' in named)) return undefined
+  if (typeof exp !== 'string' || typeof peer !== 'string' || typeof sig !== 'string') return undefined
+  if (!ctx.fileLinks.verifyForPeer(named.id, { exp, peer, sig })) return undefined
+  if (!ctx.federation.policy.verdict(peer).allowed) throw fileNotFound()
+  return findFile(ctx.db.read, named.id)
 }
 
 /** Whoever a link was given to, as of this moment. @throws HttpError 403 when it was good once */

@@ -35,6 +35,8 @@ test('people on other servers are reached by whoever can reach them', async () =
       delivered.push({ ...rows[0], text: message.text, participantIds: participantIds.toSorted() })
     },
     retract: async (_tx, { id, senderId }) => void retracted.push({ id, senderId }),
+    noteRead: async () => {},
+    cut: async () => {},
     activityIdOf: (messageId) => `https://here.example/ap/activities/${messageId}`,
   })
   // Whoever asks not to be written to is protected by their own server, not by this one.

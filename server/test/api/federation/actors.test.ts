@@ -102,6 +102,7 @@ test('the actor is the same for every Accept header, and says no more than other
       'endpoints',
       'publicKey',
       'assertionMethod',
+      'pufferblow:readReceipts',
     ].toSorted(),
   )
   expect(actor).toMatchObject({

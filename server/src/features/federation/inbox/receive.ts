@@ -1,11 +1,11 @@
-import type { Context } from '#context'
 import { HttpError, notFound } from '#http/errors.ts'
 import { PeerError } from '../errors.ts'
 import { idOf, JsonError } from '../json.ts'
 import type { KnownActor } from '../remote-actors.ts'
 import { fieldsOf, readClaim, SignatureError, verifyClaim, type SignatureClaim } from '../signatures/index.ts'
 import { commonHost, parseActivity, type Activity } from './activity.ts'
-import { applyActivity, type ApplyDeps, type Applied } from './apply.ts'
+import { applyActivity, type ApplyDeps } from './apply.ts'
+import type { Applied } from './effect.ts'
 
 /** A request to an inbox, as it came. */
 export interface IncomingRequest {
@@ -22,7 +22,7 @@ export interface Received extends Applied {
   readonly type: string
 }
 
-type Deps = ApplyDeps & Pick<Context, 'config'>
+type Deps = ApplyDeps
 
 /**
  * Takes an activity in. The order is what keeps strangers from making this server work: nothing is fetched before

@@ -81,3 +81,25 @@ export async function pruneActors(tx: Tx, limit: number): Promise<number> {
     .execute()
   return rows.length
 }
+
+/** Who stands for an actor. Nobody else changes that until this transaction is over. */
+export async function lockRemoteActor(tx: Tx, id: string): Promise<string | null> {
+  // Changes nothing, but locks the row on both databases: SQLite knows no `for update`.
+  const row = await tx
+    .updateTable('remote_actor')
+    .set(({ ref }) => ({ user_id: ref('user_id') }))
+    .where('id', '=', id)
+    .returning('user_id')
+    .executeTakeFirstOrThrow()
+  return row.user_id
+}
+
+export async function setShadow(tx: Tx, id: string, userId: string): Promise<void> {
+  await tx.updateTable('remote_actor').set({ user_id: userId }).where('id', '=', id).execute()
+}
+
+/** Actors that the given users stand for. */
+export async function actorsOfUsers(db: Db, userIds: readonly string[]): Promise<RemoteActorTable[]> {
+  if (userIds.length === 0) return []
+  return db.selectFrom('remote_actor').selectAll().where('user_id', 'in', userIds).execute()
+}

@@ -2,7 +2,7 @@ import type { Db, Tx } from '#db/database.ts'
 import type { UserTable } from '#db/tables.ts'
 
 /** Somebody of this server whom other servers may know. */
-export type OpenPerson = Pick<UserTable, 'id' | 'username'>
+export type OpenPerson = Pick<UserTable, 'id' | 'username' | 'avatar'>
 
 /** @returns undefined also for those who do not want to be known to other servers */
 export function findOpenPerson(db: Db, id: string): Promise<OpenPerson | undefined> {
@@ -59,7 +59,7 @@ function openPeople(db: Db) {
   return db
     .selectFrom('user')
     .leftJoin('federation_person', 'federation_person.user_id', 'user.id')
-    .select(['user.id', 'user.username'])
+    .select(['user.id', 'user.username', 'user.avatar'])
     .where('user.origin_server', 'is', null)
     .where((where) =>
       where.or([

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Tx } from '#db/database.ts'
+import type { Db, Tx } from '#db/database.ts'
 
 /**
  * Notes that an activity takes effect in this transaction.
@@ -7,13 +7,23 @@ import type { Tx } from '#db/database.ts'
  * @returns false if it has done so before: of any number that come at once, one does
  */
 export async function markSeen(tx: Tx, actorId: string, activityId: string, now: number): Promise<boolean> {
-  const hash = createHash('sha256').update(`${actorId}\n${activityId}`).digest()
+  const hash = hashOf(actorId, activityId)
   const { numInsertedOrUpdatedRows } = await tx
     .insertInto('federation_seen')
     .values({ hash, at: now })
     .onConflict((conflict) => conflict.column('hash').doNothing())
     .executeTakeFirstOrThrow()
   return numInsertedOrUpdatedRows === 1n
+}
+
+/** Whether an activity has taken effect. */
+export async function hasSeen(db: Db, actorId: string, activityId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('federation_seen')
+    .select('at')
+    .where('hash', '=', hashOf(actorId, activityId))
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 /** Forgets activities that nobody sends any more. @returns how many */
@@ -34,4 +44,8 @@ export async function forgetSeen(tx: Tx, before: number, limit: number): Promise
     )
     .execute()
   return rows.length
+}
+
+function hashOf(actorId: string, activityId: string): Buffer {
+  return createHash('sha256').update(`${actorId}\n${activityId}`).digest()
 }

@@ -1,0 +1,103 @@
+import type { Context } from '#context'
+import type { Tx } from '#db/database.ts'
+import type { MessageContent } from '#events/events.ts'
+import { accessChannelToWrite } from '#features/channels/index.ts'
+import { storeFiles, type StagedFile } from '#features/files/index.ts'
+import type { Standing } from '#lib/permission.ts'
+import { newId } from '#lib/id.ts'
+import type { Right } from '#lib/rights.ts'
+import { sealContent } from './content.ts'
+import { withdrawMessage } from './mark.ts'
+import {
+  advanceReadState,
+  findConversationMessage,
+  findMessages,
+  insertMessage,
+  readStateAdvance,
+} from './store.ts'
+
+type Deps = Pick<Context, 'clock' | 'config' | 'keyring' | 'settings' | 'vault' | 'conversations' | 'search'>
+
+/** What somebody on another server may do in a conversation that they take part in; they have no role here. */
+const rights: ReadonlySet<Right> = new Set(['view_messages', 'send_messages', 'upload_files'])
+const HELD = [{ id: 'elsewhere', name: 'elsewhere', rights, isSystem: true }]
+
+/** A message from another server, as it is to be stored. */
+export interface ReceivedMessage {
+  readonly channelId: string
+  readonly senderId: string
+  readonly text: string
+  readonly sentAt: number
+  readonly files: readonly StagedFile[]
+}
+
+/**
+ * Stores a message of somebody on another server, in a conversation that they take part in, and announces it.
+ *
+ * @throws HttpError 507 there is no room for its files
+ */
+export async function receiveMessage(
+  ctx: Deps,
+  tx: Tx,
+  { channelId, senderId, text, sentAt, files }: ReceivedMessage,
+): Promise<MessageContent> {
+  const now = ctx.clock()
+  const sender: Standing = { userId: senderId, held: HELD, rights, timedOutUntil: null }
+  const { seq } = await accessChannelToWrite(tx, sender, channelId)
+  const draft = { id: newId(now), channelId, senderId, text }
+  const key = ctx.keyring.current('message')
+  insertMessage(tx, {
+    id: draft.id,
+    channel_id: channelId,
+    seq,
+    sender_id: senderId,
+    kid: key.kid,
+    sealed: sealContent(key, draft, 1),
+    revision: 1,
+    sent_at: sentAt,
+    deleted_at: null,
+    deleted_by: null,
+    has_files: files.length > 0 ? 1 : 0,
+  })
+  ctx.search.put(tx, ctx.search.entryOf({ ...draft, sentAt, files }))
+  tx.later(readStateAdvance(tx, senderId, channelId, seq, now))
+  const use = { ownerId: senderId, purpose: 'attachment', visibility: 'channel' } as const
+  const stored =
+    files.length === 0 ? [] : await storeFiles(ctx, tx, files, { ...use, channelId, messageId: draft.id })
+  const message = { ...draft, isDirect: true, seq, sentAt, files: stored }
+  tx.publish({ type: 'message.sent', message })
+  return message
+}
+
+/** Takes messages away that their sender on another server takes back. @returns how many were there */
+export async function withdrawReceived(
+  ctx: Pick<Context, 'clock'>,
+  tx: Tx,
+  messageIds: readonly string[],
+  senderId: string,
+): Promise<number> {
+  let withdrawn = 0
+  for (const message of await findMessages(tx, messageIds)) {
+    if (message.sender_id !== senderId) continue
+    if (await withdrawMessage(ctx, tx, message, senderId)) withdrawn++
+  }
+  return withdrawn
+}
+
+/**
+ * Notes that a participant of a conversation, on another server, has read a message in it, and with it all before.
+ *
+ * @returns false if they take no part, or it is no news
+ */
+export async function noteReadElsewhere(
+  ctx: Pick<Context, 'clock'>,
+  tx: Tx,
+  { messageId, userId }: { messageId: string; userId: string },
+): Promise<boolean> {
+  const message = await findConversationMessage(tx, messageId, userId)
+  if (!message) return false
+  const { channel_id: channelId, seq } = message
+  if (!(await advanceReadState(tx, userId, channelId, seq, ctx.clock()))) return false
+  tx.publish({ type: 'conversation.read', channelId, userId, messageId, seq })
+  return true
+}
