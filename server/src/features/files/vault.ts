@@ -3,9 +3,10 @@ import type { Database, Tx } from '#db/database.ts'
 import type { Keyring } from '#db/keyring.ts'
 import type { BlobTable } from '#db/tables.ts'
 import { unwrapObjectSecret, wrapObjectSecret } from '#keys/object-secret.ts'
+import { unavailable } from '#http/errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import { Lru } from '#lib/lru.ts'
-import { newObjectName } from '#storage/blob-store.ts'
+import { newObjectName, StorageUnavailableError } from '#storage/blob-store.ts'
 import {
   newObjectSecret,
   objectKey,
@@ -59,7 +60,7 @@ export class Vault {
   /**
    * Writes content while it comes.
    *
-   * @throws StorageUnavailableError, and what `content` throws; then nothing remains
+   * @throws HttpError 503 when the store cannot take it, and what `content` throws; then nothing remains
    */
   async stage(content: AsyncIterable<Uint8Array>): Promise<StagedBlob> {
     const store = this.stores.current
@@ -87,7 +88,9 @@ export class Vault {
     } catch (error) {
       await noted.catch(() => {})
       await this.abandon([object])
-      throw error
+      throw error instanceof StorageUnavailableError
+        ? unavailable('Files cannot be stored at the moment', 5, error)
+        : error
     } finally {
       this.#arriving -= size
     }
