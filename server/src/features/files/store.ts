@@ -117,8 +117,12 @@ export async function deleteFiles(
   tx: Tx,
   ids: readonly string[],
 ): Promise<{ files: FileTable[]; references: Map<string, number> }> {
-  const thumbnails = await tx.selectFrom('thumbnail').select('object').where('file_id', 'in', ids).execute()
-  await tx.deleteFrom('thumbnail').where('file_id', 'in', ids).execute()
+  // Of two removals at once each row is given to one, so that its reference is released once.
+  const thumbnails = await tx
+    .deleteFrom('thumbnail')
+    .where('file_id', 'in', ids)
+    .returning('object')
+    .execute()
   const files = await tx.deleteFrom('file').where('id', 'in', ids).returningAll().execute()
   const references = new Map<string, number>()
   for (const { object } of [...thumbnails, ...files])

@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest'
+import sharp from 'sharp'
+import { expect, inject, test } from 'vitest'
 import { bare, fetchFile, formOf, sentFiles, textFile } from '#test/files.ts'
 import { request, type Answer } from '#test/http.ts'
 import type { Person } from '#test/person.ts'
 import { startServer } from '#test/server.ts'
+import { runSql } from '#test/sql.ts'
 
 function upload(person: Person, fields: Record<string, string>, file?: File): Promise<Answer> {
   const parts = Object.entries(fields).map(([name, value]) => [name, value] as const)
@@ -146,4 +148,43 @@ test('cleaning up says what it would remove before it does, and leaves what is u
   expect((await clean({})).body).toMatchObject({ deleted_count: expect.any(Number), freed_bytes: 11 })
   expect((await fetchFile(server, kept.attachments[0])).status).toBe(200)
   expect((await owner.post('/api/v1/storage/files', { directory: 'all' })).body.total).toBe(1)
+})
+
+test('two cleanups at once give back what a file refers to once', async () => {
+  await using server = await startServer()
+  const owner = await server.person('owner')
+  const channel = await owner.createChannel('general')
+  const image = await sharp({ create: { width: 600, height: 300, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer()
+  const kept = await sentFiles(owner, channel, [textFile('a.png', image)])
+  const lost = await sentFiles(owner, channel, [textFile('b.png', image)])
+  const references = async () =>
+    (await runSql(server, 'select refs from blob')).map(({ refs }) => Number(refs))
+  expect(await references()).toEqual([2, 2])
+  await server.ctx.db.transact((tx) =>
+    tx
+      .deleteFrom('message')
+      .where('id', '=', lost.message_id as string)
+      .execute(),
+  )
+  let cleanups: Promise<Answer[]> | undefined
+  await server.ctx.db.transact(async (tx) => {
+    // Both have looked, and wait for these rows, before either has removed anything.
+    await tx
+      .updateTable('thumbnail')
+      .set(({ ref }) => ({ width: ref('width') }))
+      .execute()
+    const clean = () => owner.post('/api/v1/storage/cleanup-orphaned', { subdirectory: 'images' })
+    cleanups = Promise.all([clean(), clean()])
+    if (inject('database') === 'sqlite') return
+    const waiting = `select count(*) as count from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`
+    await expect.poll(() => runSql(server, waiting)).toEqual([{ count: '2' }])
+  })
+  const counts = (await cleanups!).map(({ body }) => body.deleted_count as number)
+  expect(counts.toSorted()).toEqual([0, 1])
+  expect(await references()).toEqual([1, 1])
+  const [{ url, thumbnails }] = kept.files
+  for (const address of [url, thumbnails[0].url]) expect((await fetchFile(server, address)).status).toBe(200)
 })
