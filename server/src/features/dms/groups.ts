@@ -9,6 +9,7 @@ import { accessGroup } from './access.ts'
 import { notAccepted } from './conversations.ts'
 import { approachOf, ask, emptyChannel, join } from './open.ts'
 import { resolvePeer, type Peer } from './peers.ts'
+import { pendingOf } from './people-store.ts'
 import {
   deleteParticipant,
   insertConversation,
@@ -68,10 +69,19 @@ export async function addToGroup(
     // Looked at again under the lock: whoever left meanwhile brings nobody in.
     if (!channel || !participants.includes(actor.userId)) throw notFound('Conversation', id)
     const newcomers = peers.filter(({ userId }) => !participants.includes(userId))
-    if (participants.length + newcomers.length > MAX_PARTICIPANTS) throw tooMany()
+    // Whoever was asked has a place until they answer.
+    const placed = new Set([...participants, ...(await pendingOf(tx, channelId))])
+    const unplaced = newcomers.filter(({ userId }) => !placed.has(userId))
+    if (unplaced.length > 0 && placed.size + unplaced.length > MAX_PARTICIPANTS) throw tooMany()
     for (const peer of newcomers) await invite(ctx, tx, channel, actor.userId, peer)
   })
   return channelId
+}
+
+/** Call it under the lock of the conversation, before somebody comes in. @throws HttpError 409 full */
+export async function demandPlace(tx: Tx, channelId: string, userId: string): Promise<void> {
+  const participants = (await participantsOf(tx, [channelId])).get(channelId)!
+  if (participants.length >= MAX_PARTICIPANTS && !participants.includes(userId)) throw tooMany()
 }
 
 /** Takes the caller out of a group. @throws HttpError 400, 404 */

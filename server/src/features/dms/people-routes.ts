@@ -55,7 +55,7 @@ function requestRoutes(api: Api, ctx: Context): void {
       bucket: 'default',
       params: ConversationParams,
       answers: { 200: messageAnswer(200, 'Request accepted') },
-      errors: [404],
+      errors: [404, 409],
     },
     async ({ actor, params }) => {
       await acceptRequest(ctx, actor, params.conversation_id)

@@ -131,6 +131,17 @@ export function listPending(db: Db, userId: string, limit: number): Promise<Conv
     .execute()
 }
 
+/** Ids of those who were asked into a conversation and have not answered. */
+export async function pendingOf(db: Db, channelId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('conversation_request')
+    .select('user_id')
+    .where('channel_id', '=', channelId)
+    .where('state', '=', 'pending')
+    .execute()
+  return rows.map(({ user_id }) => user_id)
+}
+
 /** @returns false if there was none */
 export async function deleteRequest(tx: Tx, channelId: string, userId: string): Promise<boolean> {
   const { numDeletedRows } = await tx

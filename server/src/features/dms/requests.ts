@@ -4,17 +4,19 @@ import type { Actor } from '#http/access.ts'
 import { notFound, type HttpError } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
 import { channelIdOf } from '#lib/conversation-id.ts'
+import { demandPlace } from './groups.ts'
 import { join } from './open.ts'
 import { declineRequest, deleteRequest } from './people-store.ts'
 import { lockConversation } from './store.ts'
 
 type Deps = Pick<Context, 'db' | 'clock'>
 
-/** Takes part in the conversation that one was asked into. @throws HttpError 404 */
+/** Takes part in the conversation that one was asked into. @throws HttpError 404, 409 full */
 export async function acceptRequest(ctx: Deps, actor: Actor, id: string): Promise<string> {
   return answering(ctx, id, async (tx, channelId) => {
     const channel = await lockConversation(tx, channelId, ctx.clock())
     if (!channel || !(await deleteRequest(tx, channelId, actor.userId))) throw requestNotFound(id)
+    await demandPlace(tx, channelId, actor.userId)
     await join(ctx, tx, channel, actor.userId)
   })
 }

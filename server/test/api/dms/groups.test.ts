@@ -1,13 +1,27 @@
 import { describe, expect, test } from 'vitest'
 import { conversationsOf, createGroup, sendDm } from '#test/direct.ts'
 import type { Person } from '#test/person.ts'
-import { startServer } from '#test/server.ts'
+import { startServer, type TestServer } from '#test/server.ts'
 import { runSql } from '#test/sql.ts'
 
 const participantsOf = async (person: Person, id: string): Promise<string[]> => {
   const { status, body } = await person.get(`/api/v1/dms/conversations/${id}`)
   expect(status).toBe(200)
   return body.conversation.participants.map(({ username }: { username: string }) => username)
+}
+
+/** People who never sign in. @returns their names */
+async function addAccounts(server: TestServer, count: number): Promise<string[]> {
+  const names = Array.from({ length: count }, (_, index) => `person${index}`)
+  const rows = names.map(
+    (name) => `('${crypto.randomUUID()}', '${name}', '${name}', '${name}', '', '', '', 0, 0)`,
+  )
+  const columns = 'id, username, username_key, username_skeleton, password_hash, status, chosen_status'
+  await runSql(
+    server,
+    `insert into "user" (${columns}, created_at, updated_at) values ${rows.join(',')} returning id`,
+  )
+  return names
 }
 
 test('several people talk in a group, and each finds it in their list', async () => {
@@ -101,15 +115,7 @@ describe('groups have limits', () => {
   test('fifty people', async () => {
     await using server = await startServer()
     const ann = await server.person('ann')
-    const names = Array.from({ length: 51 }, (_, index) => `person${index}`)
-    const rows = names.map(
-      (name) => `('${crypto.randomUUID()}', '${name}', '${name}', '${name}', '', '', '', 0, 0)`,
-    )
-    const columns = 'id, username, username_key, username_skeleton, password_hash, status, chosen_status'
-    await runSql(
-      server,
-      `insert into "user" (${columns}, created_at, updated_at) values ${rows.join(',')} returning id`,
-    )
+    const names = await addAccounts(server, 51)
     const participants = names.slice(0, 50)
     expect(await ann.post('/api/v1/dms/groups', { participants })).toMatchObject({ status: 409 })
     const { status, body } = await ann.post('/api/v1/dms/groups', { participants: names.slice(0, 49) })
@@ -117,5 +123,33 @@ describe('groups have limits', () => {
     const path = `/api/v1/dms/groups/${body.conversation.conversation_id}/participants`
     expect(await ann.post(path, { participants: [names[50]] })).toMatchObject({ status: 409 })
     expect(await ann.post(path, { participants: [names[48]] })).toMatchObject({ status: 200 })
+  })
+
+  test('who was asked has a place, and who comes back to it finds it taken', async () => {
+    await using server = await startServer()
+    const [ann, bob, cid] = await server.people('ann', 'bob', 'cid')
+    const names = await addAccounts(server, 48)
+    for (const person of [bob!, cid!])
+      await person.put('/api/v1/dms/settings', { json: { accept_from: 'contacts' } })
+    const participants = [...names, 'bob']
+    const { body } = await ann!.post('/api/v1/dms/groups', { participants })
+    const id = body.conversation.conversation_id as string
+    expect(await participantsOf(ann!, id)).toHaveLength(49)
+    const add = async (name: string) =>
+      (await ann!.post(`/api/v1/dms/groups/${id}/participants`, { participants: [name] })).status
+    const answer = async (person: Person, what: string) =>
+      (await person.post(`/api/v1/dms/requests/${id}/${what}`)).status
+    // Ann and 48 others are in, and Bob is asked.
+    expect(await add('cid')).toBe(409)
+    expect(await add('bob')).toBe(200)
+    expect(await answer(bob!, 'decline')).toBe(200)
+    expect(await add('cid')).toBe(200)
+    expect(await answer(cid!, 'accept')).toBe(200)
+    // Whoever has refused may think better of it, while there is a place.
+    expect(await answer(bob!, 'accept')).toBe(409)
+    expect(await participantsOf(ann!, id)).toHaveLength(50)
+    expect(await cid!.post(`/api/v1/dms/groups/${id}/leave`)).toMatchObject({ status: 200 })
+    expect(await answer(bob!, 'accept')).toBe(200)
+    expect(await participantsOf(ann!, id)).toHaveLength(50)
   })
 })
