@@ -1,5 +1,6 @@
 import type { Context } from '#context'
 import type { PeerRuleTable } from '#db/tables.ts'
+import { LatestReading } from '#lib/latest-reading.ts'
 import { PeerError } from './errors.ts'
 import { listPeerRules } from './store/peers.ts'
 
@@ -47,6 +48,7 @@ export function judge(
 export class PeerPolicy implements Disposable {
   readonly #ctx: Pick<Context, 'db' | 'config'>
   readonly #unsubscribe: () => void
+  readonly #readings = new LatestReading()
   #rules: ReadonlyMap<string, PeerRule> = new Map()
 
   private constructor(ctx: Pick<Context, 'db' | 'config' | 'bus' | 'log'>) {
@@ -66,8 +68,12 @@ export class PeerPolicy implements Disposable {
   }
 
   async reload(): Promise<void> {
-    const rules = await listPeerRules(this.#ctx.db.read)
-    this.#rules = new Map(rules.map((rule) => [rule.domain, rule]))
+    await this.#readings.take(
+      () => listPeerRules(this.#ctx.db.read),
+      (rules) => {
+        this.#rules = new Map(rules.map((rule) => [rule.domain, rule]))
+      },
+    )
   }
 
   verdict(host: string): PeerVerdict {

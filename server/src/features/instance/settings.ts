@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Db, Tx } from '#db/database.ts'
 import { limitRulesOf, type LimitRules } from '#http/rate-limit/rules.ts'
 import { newId } from '#lib/id.ts'
+import { LatestReading } from '#lib/latest-reading.ts'
 
 const megabytes = z.int().min(1).max(100_000)
 const extensions = z.array(z.string().regex(/^(\*|[a-z\d]{1,10})$/)).max(100)
@@ -170,6 +171,7 @@ export class Settings {
   readonly #db: Db
   #current: ServerSettings
   #limits: LimitRules
+  readonly #readings = new LatestReading()
 
   private constructor(db: Db, current: ServerSettings) {
     this.#db = db
@@ -191,7 +193,12 @@ export class Settings {
   }
 
   async reload(): Promise<void> {
-    this.#current = await readSettings(this.#db)
-    this.#limits = limitRulesOf(this.#current)
+    await this.#readings.take(
+      () => readSettings(this.#db),
+      (read) => {
+        this.#current = read
+        this.#limits = limitRulesOf(read)
+      },
+    )
   }
 }

@@ -90,7 +90,7 @@ async function itemOf(ctx: Context, actor: Actor, row: ListedFile) {
     message_id: row.message_id,
     channel_id: row.channel_id,
     channel_name: row.channel_name,
-    is_orphaned: isOrphaned(ctx, row),
+    is_orphaned: isOrphaned(ctx.settings.current, row),
   }
 }
 

@@ -6,6 +6,7 @@ import {
   sweepObjects,
   type Directory,
 } from '#features/files/index.ts'
+import { readSettings, type ServerSettings } from '#features/instance/index.ts'
 import { isObjectName, type BlobStore } from '#storage/blob-store.ts'
 import { filesAfter, type ListedFile } from './store.ts'
 
@@ -13,10 +14,16 @@ const BATCH = 500
 /** What is younger may belong to an upload that has not got as far as being noted. */
 const YOUNG_MS = 3600 * 1000
 
-/** Whether what a file was stored for is gone. */
-export function isOrphaned({ settings }: Pick<Context, 'settings'>, file: ListedFile): boolean {
+/**
+ * Whether what a file was stored for is gone.
+ *
+ * @param settings what they are when the file is looked at, or were later
+ */
+export function isOrphaned(
+  { server_avatar, server_banner }: Pick<ServerSettings, 'server_avatar' | 'server_banner'>,
+  file: ListedFile,
+): boolean {
   const picture = `${file.id}.${file.extension}`
-  const { server_avatar, server_banner } = settings.current
   switch (file.purpose) {
     case 'attachment':
       return file.living_message_id === null || file.channel_deleted_at !== null
@@ -42,7 +49,7 @@ export interface Freed {
 
 /** Removes files whose use is gone. */
 export async function removeOrphans(
-  ctx: Pick<Context, 'db' | 'clock' | 'settings'>,
+  ctx: Pick<Context, 'db' | 'clock'>,
   {
     directories,
     dryRun,
@@ -53,8 +60,10 @@ export async function removeOrphans(
   for (let after = ''; ;) {
     signal?.throwIfAborted()
     const batch = await filesAfter(ctx.db.read, after, BATCH)
+    // Read after the files: another process may just have stored one and put it to use, which this one has yet to hear.
+    const settings = await readSettings(ctx.db.read)
     const orphans = batch.filter(
-      (file) => (directories as readonly string[]).includes(file.directory) && isOrphaned(ctx, file),
+      (file) => (directories as readonly string[]).includes(file.directory) && isOrphaned(settings, file),
     )
     const ids = orphans.map(({ id }) => id)
     const removed = dryRun ? orphans : await ctx.db.transact((tx) => removeFiles(ctx, tx, ids))

@@ -150,6 +150,28 @@ test('cleaning up says what it would remove before it does, and leaves what is u
   expect((await owner.post('/api/v1/storage/files', { directory: 'all' })).body.total).toBe(1)
 })
 
+test('cleaning up goes by what the database says of pictures of the server, not by what was heard of it', async () => {
+  await using server = await startServer()
+  const owner = await server.person('owner')
+  const image = await sharp({ create: { width: 60, height: 30, channels: 3, background: 'teal' } })
+    .png()
+    .toBuffer()
+  const send = async (kind: string): Promise<string> => {
+    const form = formOf(['file', textFile('a.png', image)])
+    const path = `/api/v1/system/upload-${kind}`
+    const { status, body } = await request(server, 'POST', path, { token: owner.token, form })
+    expect(status).toBe(201)
+    return body[`${kind}_url`]
+  }
+  const [avatar, banner] = [await send('avatar'), await send('banner')]
+  // Another process has taken the avatar away, and no word of it has come yet.
+  await runSql(server, "update server_setting set value = 'null' where key = 'server_avatar'")
+  const { body } = await owner.post('/api/v1/storage/cleanup-orphaned', { subdirectory: 'server' })
+  expect(body.deleted_count).toBe(1)
+  expect((await fetchFile(server, avatar)).status).toBe(404)
+  expect((await fetchFile(server, banner)).status).toBe(200)
+})
+
 test('two cleanups at once give back what a file refers to once', async () => {
   await using server = await startServer()
   const owner = await server.person('owner')
