@@ -8,8 +8,9 @@ import type { Row, TableShape } from '#db/transfer/shape.ts'
 import { openSnapshot, type Snapshot } from '#db/transfer/snapshot.ts'
 import { isoTime } from '#lib/clock.ts'
 import { version } from '#lib/version.ts'
+import { writeAll } from '#lib/write-all.ts'
 import { masterKeyText } from '#keys/master-key.ts'
-
+import { ObjectMissingError } from '#storage/blob-store.ts'
 import { Stores } from '#storage/stores.ts'
 import { ArchiveWriter, type Totals } from './archive.ts'
 import { BackupError, sealBackup } from './envelope.ts'
@@ -47,7 +48,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
   const part = `${file}.part`
   try {
     await using handle = await open(part, 'wx', 0o600)
-    for await (const piece of sealBackup(content, passphrase)) await handle.write(piece)
+    for await (const piece of sealBackup(content, passphrase)) await writeAll(handle, piece)
     await handle.sync()
   } catch (error) {
     await rm(part, { force: true })
@@ -81,11 +82,54 @@ async function* blocksOf(
   }
   for (const [index, { name, store }] of objects.entries()) {
     if (index % 100 === 0) onProgress?.(`files: ${index} of ${objects.length}`)
-    const found = await stores.of(store).stat(name)
-    if (found) yield* writer.object(name, found.size, stores.of(store).read(name, 0, found.size))
-    else missing.push(name)
+    const found = await openObject(stores, store, name)
+    if (!found) {
+      missing.push(name)
+      continue
+    }
+    try {
+      yield* writer.object(name, found.size, resume(found.first, found.rest))
+    } finally {
+      await found.rest.return?.()
+    }
   }
   yield writer.end()
+}
+
+/** An object of which the first piece is read; whoever has it ends `rest`. */
+interface OpenObject {
+  readonly size: number
+  readonly first: IteratorResult<Uint8Array>
+  readonly rest: AsyncIterator<Uint8Array>
+}
+
+/**
+ * Begins to read an object from the store that the snapshot names or, as objects move while the server runs, from any
+ * other that has it.
+ *
+ * @returns undefined when no store has it
+ */
+async function openObject(stores: Stores, kind: string, name: string): Promise<OpenObject | undefined> {
+  const named = stores.of(kind)
+  for (const store of [named, ...stores.all.filter((other) => other !== named)]) {
+    const found = await store.stat(name)
+    if (!found) continue
+    const rest = store.read(name, 0, found.size)[Symbol.asyncIterator]()
+    try {
+      return { size: found.size, first: await rest.next(), rest }
+    } catch (error) {
+      // It was removed after it was seen.
+      if (!(error instanceof ObjectMissingError)) throw error
+    }
+  }
+  return undefined
+}
+
+async function* resume(
+  first: IteratorResult<Uint8Array>,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for (let next = first; !next.done; next = await rest.next()) yield next.value
 }
 
 /** Hands rows on, and takes down the objects that they name. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { access, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeAll } from '#lib/write-all.ts'
 import { FolderFlush } from './folder-flush.ts'
 import {
   isObjectName,
@@ -165,13 +166,6 @@ async function writeFile(file: string, content: AsyncIterable<Uint8Array>): Prom
     await handle.sync()
   } finally {
     await handle.close()
-  }
-}
-
-async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
-  for (let at = 0; at < piece.length;) {
-    const { bytesWritten } = await handle.write(piece, at)
-    at += bytesWritten
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, inject, test } from 'vitest'
+import { expect, inject, test, vi } from 'vitest'
 import { createBackup } from '#backup/create.ts'
 import { BackupError } from '#backup/envelope.ts'
 import { checkBackup, restoreBackup } from '#backup/restore.ts'
@@ -8,8 +9,11 @@ import { databaseOptionsOf, loadConfig } from '#config/load.ts'
 import type { Config } from '#config/schema.ts'
 import { NotEmptyError } from '#db/transfer/load.ts'
 import { KeyError } from '#keys/master-key.ts'
+import { DiskStore } from '#storage/disk-store.ts'
+import { Stores } from '#storage/stores.ts'
 import { request } from '#test/http.ts'
 import { Person } from '#test/person.ts'
+import { startS3 } from '#test/s3.ts'
 import { newPlace, startServer, type Place, type TestServer } from '#test/server.ts'
 
 const PASSPHRASE = 'correct horse battery staple'
@@ -18,8 +22,8 @@ function configOf(place: Place, env: Record<string, string> = {}): Config {
   return loadConfig({ env: { ...place.env, ...env }, dataDir: place.dataDir }).config
 }
 
-function backUp(place: Place, file: string) {
-  const config = configOf(place)
+function backUp(place: Place, file: string, env: Record<string, string> = {}) {
+  const config = configOf(place, env)
   return createBackup({ config, database: databaseOptionsOf(config), file, passphrase: PASSPHRASE })
 }
 
@@ -155,6 +159,72 @@ test('what is damaged, cut, or opened with another passphrase is refused and lea
   // After all that the place is as empty as before.
   await restore(target, file)
   await expect(restore(target, file)).rejects.toBeInstanceOf(NotEmptyError)
+})
+
+test('files that move, or go, while a backup is made do not stop it', async () => {
+  await using s3 = await startS3()
+  await using place = await newPlace()
+  const both = { ...s3.env, STORAGE_BACKEND: 'disk' }
+  {
+    await using server = await startServer({ place, env: both })
+    await fill(server)
+  }
+  const env = Object.fromEntries(Object.entries(both).map(([key, value]) => [`PUFFERBLOW_${key}`, value]))
+  await using stores = await Stores.open(configOf(place, env))
+  const [from, to] = [stores.of('disk'), stores.of('s3')]
+  const [object] = await Array.fromAsync(from.list())
+  const { name, size } = object!
+  // As when it moves after the snapshot: the row names the disk.
+  await to.write(name, from.read(name, 0, size))
+  await from.delete(name)
+  const moved = join(place.dataDir, 'moved.backup')
+  expect(await backUp(place, moved, env)).toMatchObject({ missing: [], totals: { objects: 1, bytes: size } })
+  expect(await checkBackup(moved, PASSPHRASE)).toMatchObject({ totals: { objects: 1, bytes: size } })
+
+  // As when it is swept once it was seen.
+  await from.write(name, to.read(name, 0, size))
+  await to.delete(name)
+  const { stat } = DiskStore.prototype
+  const spy = vi.spyOn(DiskStore.prototype, 'stat').mockImplementation(async function (
+    this: DiskStore,
+    object,
+  ) {
+    const found = await stat.call(this, object)
+    await this.delete(object)
+    return found
+  })
+  try {
+    const swept = await backUp(place, join(place.dataDir, 'swept.backup'), env)
+    expect(swept).toMatchObject({ missing: [name], totals: { objects: 0 } })
+  } finally {
+    spy.mockRestore()
+  }
+})
+
+test('a backup is whole where the system takes less at a time than it is given', async () => {
+  await using place = await newPlace()
+  {
+    await using server = await startServer({ place })
+    await fill(server)
+  }
+  await using handle = await open(place.dataDir, 'r')
+  const handles = Object.getPrototypeOf(handle) as typeof handle
+  const { write } = handles
+  const spy = vi.spyOn(handles, 'write').mockImplementation(function (
+    this: typeof handle,
+    ...[piece, at]: unknown[]
+  ) {
+    const [bytes, from] = [piece as Uint8Array, (at as number | undefined) ?? 0]
+    return Reflect.apply(write, this, [bytes, from, Math.ceil((bytes.length - from) / 2)])
+  } as typeof write)
+  const file = join(place.dataDir, 'chat.backup')
+  try {
+    const { totals } = await backUp(place, file)
+    expect(spy).toHaveBeenCalled()
+    expect(await checkBackup(file, PASSPHRASE)).toMatchObject({ totals })
+  } finally {
+    spy.mockRestore()
+  }
 })
 
 test('a backup is not put into a place that has another master key', async () => {
