@@ -165,7 +165,9 @@ test('cleaning up goes by what the database says of pictures of the server, not 
   }
   const [avatar, banner] = [await send('avatar'), await send('banner')]
   // Another process has taken the avatar away, and no word of it has come yet.
-  await runSql(server, "update server_setting set value = 'null' where key = 'server_avatar'")
+  await server.ctx.db.transact((tx) =>
+    tx.updateTable('server_setting').set({ value: 'null' }).where('key', '=', 'server_avatar').execute(),
+  )
   const { body } = await owner.post('/api/v1/storage/cleanup-orphaned', { subdirectory: 'server' })
   expect(body.deleted_count).toBe(1)
   expect((await fetchFile(server, avatar)).status).toBe(404)
