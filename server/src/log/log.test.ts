@@ -207,8 +207,8 @@ describe('a log', () => {
       (log) => log.error({ err: new Error('x', { cause: new Error('password=hunter2') }) }),
     ],
     [
-      'in a property of an error',
-      (log) => log.error(Object.assign(new Error('x'), { input: '?token=hunter2' })),
+      'in the code of an error',
+      (log) => log.error(Object.assign(new Error('x'), { code: '?token=hunter2' })),
     ],
     ['in an error under another name', (log) => log.error({ problem: { message: 'Bearer hunter2' } })],
     ['in a child', (log) => log.child({ url: '/?join_token=hunter2' }).info('x')],
@@ -251,4 +251,14 @@ describe('a log', () => {
       },
     })
   })
+})
+
+test('what libraries hang on an error is left out, its codes are not', () => {
+  const { log, lines } = capture({ format: 'json' })
+  log.error(
+    { err: Object.assign(new Error('x'), { code: '57P01', client: { password: 'swordfish' } }) },
+    'gone',
+  )
+  expect(lines.join('')).toContain('57P01')
+  expect(lines.join('')).not.toContain('swordfish')
 })
