@@ -274,7 +274,7 @@ test('old events are removed in batches, young ones stay, and positions go on af
   await db.transact(async (tx) => tx.publish(logged('young')))
   await pruneEvents(db, border, AbortSignal.timeout(10_000))
   expect(await db.read.selectFrom('event').select('pos').execute()).toEqual([{ pos: 2501 }])
-  expect(await db.read.selectFrom('event_stream').selectAll().execute()).toEqual([
+  expect(await db.read.selectFrom('event_stream').select(['stream', 'pruned_pos']).execute()).toEqual([
     { stream: 1, pruned_pos: 2500 },
   ])
   await pruneEvents(db, border + 10_000, AbortSignal.timeout(10_000))
