@@ -40,7 +40,7 @@ describe.runIf(inject('database') === 'sqlite')('on SQLite', () => {
   test('a full disk answers 503, loses nothing that was acknowledged, and is forgotten once there is room', async () => {
     await using place = await newPlace()
     // Files cannot grow past a limit that `prlimit` lifts later; the signal that comes with it is ignored.
-    await using program = await Program.start(place, { prelude: "trap '' XFSZ; ulimit -S -f 2048" })
+    await using program = await Program.start(place, { prelude: "trap '' XFSZ; ulimit -S -f 6144" })
     const owner = await Person.signUp(program, 'owner')
     const channel = await owner.createChannel('general')
     const padding = 'x'.repeat(5000)

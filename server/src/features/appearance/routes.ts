@@ -3,7 +3,7 @@ import type { Context } from '#context'
 import type { Api } from '#http/endpoint.ts'
 import { changeOwnAppearance, changeServerAppearance, SERVER } from './change.ts'
 import { appearances } from './store.ts'
-import { appearanceFields, appearanceToWire } from './wire.ts'
+import { appearanceFields } from './wire.ts'
 
 const field = z.string().max(20).nullish()
 
@@ -42,7 +42,12 @@ export function appearanceRoutes(
     async () => {
       const chosen = (await appearances(ctx.db.read, [SERVER])).get(SERVER)
       const { server_avatar: avatar, server_banner: banner } = ctx.settings.current
-      return appearanceToWire(chosen, ctx.instance.serverId, { avatar, banner })
+      return {
+        avatar_kind: chosen?.avatar_kind ?? (avatar === null ? ('identicon' as const) : ('image' as const)),
+        banner_kind: chosen?.banner_kind ?? (banner === null ? ('solid' as const) : ('image' as const)),
+        accent_color: chosen?.accent_color ?? null,
+        avatar_seed: chosen?.avatar_seed ?? ctx.instance.serverId,
+      }
     },
   )
 
