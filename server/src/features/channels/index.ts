@@ -9,5 +9,13 @@ export {
 export { channelRoutes } from './routes.ts'
 export { awaitTurn } from './slow-mode.ts'
 export { ChannelParams } from './schema.ts'
-export { listChannelVisibility, lockChannel, membershipsOf, noteChange, type ChannelSeen } from './store.ts'
+export {
+  deleteMember,
+  insertMember,
+  listChannelVisibility,
+  lockChannel,
+  membershipsOf,
+  noteChange,
+  type ChannelSeen,
+} from './store.ts'
 export { channelToWire, factsOf } from './wire.ts'

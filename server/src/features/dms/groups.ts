@@ -1,6 +1,6 @@
 import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
-import { factsOf } from '#features/channels/index.ts'
+import { factsOf, deleteMember } from '#features/channels/index.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest, conflict, invalidField, notFound } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
@@ -10,13 +10,7 @@ import { notAccepted } from './conversations.ts'
 import { approachOf, ask, emptyChannel, join } from './open.ts'
 import { resolvePeer, type Peer } from './peers.ts'
 import { pendingOf } from './people-store.ts'
-import {
-  deleteParticipant,
-  insertConversation,
-  lockConversation,
-  participantsOf,
-  renameChannel,
-} from './store.ts'
+import { insertConversation, lockConversation, participantsOf, renameChannel } from './store.ts'
 
 const MAX_PARTICIPANTS = 50
 const MAX_NAME = 100
@@ -89,7 +83,7 @@ export async function leaveGroup(ctx: Deps, actor: Actor, id: string): Promise<v
   const { id: channelId } = await accessGroup(ctx.db.read, actor, id)
   await ctx.db.transact(async (tx) => {
     await lockConversation(tx, channelId, ctx.clock())
-    if (!(await deleteParticipant(tx, channelId, actor.userId))) throw notFound('Conversation', id)
+    if (!(await deleteMember(tx, channelId, actor.userId))) throw notFound('Conversation', id)
     tx.publish({ type: 'channel.member_removed', channelId, userId: actor.userId })
   })
 }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
-import { factsOf } from '#features/channels/index.ts'
+import { factsOf, insertMember } from '#features/channels/index.ts'
 import { channelIdOf } from '#lib/conversation-id.ts'
 import { notAccepted } from './conversations.ts'
 import { localActorUri, type Peer } from './peers.ts'
 import { deleteRequest, insertRequest, isBlocked, readAcceptFrom } from './people-store.ts'
 import { judgeApproach, pairKeyOf } from './policy.ts'
-import { areAcquainted, findDirect, insertConversation, insertParticipant } from './store.ts'
+import { areAcquainted, findDirect, insertConversation } from './store.ts'
 
 type Deps = Pick<Context, 'db' | 'clock' | 'instance'>
 
@@ -99,7 +99,7 @@ export async function join(
   channel: Parameters<typeof factsOf>[0],
   userId: string,
 ): Promise<void> {
-  if (!(await insertParticipant(tx, channel.id, userId, ctx.clock()))) return
+  if (!(await insertMember(tx, channel.id, userId, ctx.clock()))) return
   tx.publish({ type: 'channel.member_added', channel: factsOf(channel), userId })
 }
 

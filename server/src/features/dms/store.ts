@@ -64,31 +64,6 @@ export async function insertConversation(
   return true
 }
 
-/** @returns false if the person takes part already */
-export async function insertParticipant(
-  tx: Tx,
-  channelId: string,
-  userId: string,
-  now: number,
-): Promise<boolean> {
-  const { numInsertedOrUpdatedRows } = await tx
-    .insertInto('channel_member')
-    .values({ channel_id: channelId, user_id: userId, added_at: now })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirstOrThrow()
-  return numInsertedOrUpdatedRows === 1n
-}
-
-/** @returns false if the person did not take part */
-export async function deleteParticipant(tx: Tx, channelId: string, userId: string): Promise<boolean> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('channel_member')
-    .where('channel_id', '=', channelId)
-    .where('user_id', '=', userId)
-    .executeTakeFirstOrThrow()
-  return numDeletedRows === 1n
-}
-
 /** Ids of those who take part, by conversation, in the order they came. */
 export async function participantsOf(db: Db, channelIds: readonly string[]): Promise<Map<string, string[]>> {
   const participants = new Map<string, string[]>(channelIds.map((id) => [id, []]))
