@@ -180,3 +180,10 @@ test('a statement of a transaction is refused when none is open', async () => {
   await expect(writer.runInTransaction(insertSql, ['stray'])).rejects.toThrow('the transaction is over')
   expect(values()).toEqual([])
 })
+
+test('a value that cannot be handed to the thread fails the statement, and the thread goes on', async () => {
+  const { writer, insert, transact, values } = await setUp()
+  await expect(writer.run(insertSql, [() => {}])).rejects.toThrow('could not be cloned')
+  expect(await transact(() => insert('a'))).toBe('committed')
+  expect(values()).toEqual(['a'])
+})

@@ -50,10 +50,14 @@ export interface ThreadOptions extends SqliteOptions {
 /**
  * This side's end of a thread that owns a connection: statements go in, results come back, both in order. One thread
  * writes; another reads what takes long, so that nobody else waits for it.
+ *
+ * To wake another thread costs more than most statements. So what is asked in one turn of this thread goes over
+ * together, and its answers come back together.
  */
 export class SqliteThread implements AsyncDisposable {
   readonly #worker: Worker
   readonly #pending: Pending[] = []
+  #outbox: ThreadRequest[] = []
   readonly #exited: Promise<void>
   #failure: Error | undefined
 
@@ -63,11 +67,7 @@ export class SqliteThread implements AsyncDisposable {
       workerData: options,
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     })
-    this.#worker.on('message', (answer: ThreadAnswer) => {
-      const { resolve, reject } = this.#pending.shift()!
-      if ('error' in answer) reject(new SqliteError(answer.error))
-      else resolve(answer)
-    })
+    this.#worker.on('message', (answers: readonly ThreadAnswer[]) => this.#settle(answers))
     this.#worker.on('error', (error) => {
       this.#fail(error as Error)
       onFailure(error as Error)
@@ -97,13 +97,40 @@ export class SqliteThread implements AsyncDisposable {
     if (this.#failure) return Promise.reject(unavailable(this.#failure))
     return new Promise((resolve, reject) => {
       this.#pending.push({ resolve, reject })
-      this.#worker.postMessage(request)
+      this.#send(request)
     })
   }
 
+  #send(request: ThreadRequest): void {
+    // Called from promise callbacks, `nextTick` runs when all that are due have run, and before anything else happens.
+    if (this.#outbox.push(request) === 1) process.nextTick(() => this.#flush())
+  }
+
+  #flush(): void {
+    const requests = this.#outbox
+    if (requests.length === 0) return
+    this.#outbox = []
+    try {
+      this.#worker.postMessage(requests)
+    } catch (error) {
+      // A parameter that no thread can be given. Nothing of the turn went over.
+      const asked = this.#pending.splice(this.#pending.length - requests.length)
+      for (const { reject } of asked) reject(error as Error)
+    }
+  }
+
+  #settle(answers: readonly ThreadAnswer[]): void {
+    const asked = this.#pending.splice(0, answers.length)
+    for (const [index, { resolve, reject }] of asked.entries()) {
+      const answer = answers[index]!
+      if ('error' in answer) reject(new SqliteError(answer.error))
+      else resolve(answer)
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#failure)
-      this.#worker.postMessage({ sql: '', parameters: [], close: true } satisfies ThreadRequest)
+    this.#flush()
+    if (!this.#failure) this.#worker.postMessage([CLOSE])
     await this.#exited
   }
 
@@ -112,6 +139,8 @@ export class SqliteThread implements AsyncDisposable {
     for (const { reject } of this.#pending.splice(0)) reject(unavailable(error))
   }
 }
+
+const CLOSE: ThreadRequest = { sql: '', parameters: [], close: true }
 
 function unavailable(cause: Error): DatabaseUnavailableError {
   return new DatabaseUnavailableError('The database is not available', { cause })
