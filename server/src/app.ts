@@ -15,6 +15,7 @@ import {
   federationRoutes,
   federationTasks,
   moveJobs,
+  wakeDeliveries,
 } from '#features/federation/index.ts'
 import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { dmRoutes } from '#features/dms/index.ts'
@@ -71,6 +72,7 @@ export async function startServer(
   if (options.originIsDefault) ctx.instance.origin = originOf(host, actual)
   await recoverUploads(ctx)
   declareWork(ctx)
+  await wakeDeliveries(ctx)
   await ctx.tasks.start()
   await ctx.jobs.start()
   const commands = await listenForCommands({

@@ -1,5 +1,6 @@
 import type { Context } from '#context'
 import { RawJson, type Api } from '#http/endpoint.ts'
+import { preference } from '#http/preference.ts'
 import { messageAnswer } from '#http/schemas.ts'
 import { isoTime } from '#lib/clock.ts'
 import { listRequests } from './overview.ts'
@@ -84,35 +85,23 @@ function requestRoutes(api: Api, ctx: Context): void {
 }
 
 function settingRoutes(api: Api, ctx: Context): void {
-  api.endpoint(
+  preference(
+    api,
     {
-      method: 'GET',
       path: '/api/v1/dms/settings',
       tag,
-      summary: 'From whom the caller takes new conversations, and who sees what they have read',
-      access: 'user',
-      bucket: 'default',
-      answers: { 200: DmSettingsAnswer },
-    },
-    ({ actor }) => settingsOf(ctx, actor.userId),
-  )
-
-  api.endpoint(
-    {
-      method: 'PUT',
-      path: '/api/v1/dms/settings',
-      tag,
-      summary: 'Say from whom one takes new conversations, and who sees what one has read',
-      description: 'What is left out stays as it is. Conversations that one has stay.',
-      access: 'user',
-      bucket: 'default',
+      read: 'From whom the caller takes new conversations, and who sees what they have read',
+      change: {
+        summary: 'Say from whom one takes new conversations, and who sees what one has read',
+        description: 'What is left out stays as it is. Conversations that one has stay.',
+      },
       input: DmSettings,
-      answers: { 200: DmSettingsAnswer },
+      answer: DmSettingsAnswer,
     },
-    async ({ actor, input }) => {
-      const { accept_from: acceptFrom, read_receipts: readReceipts } = input
-      await choosePreferences(ctx, actor, { acceptFrom, readReceipts })
-      return settingsOf(ctx, actor.userId)
+    {
+      show: (userId) => settingsOf(ctx, userId),
+      choose: (userId, { accept_from: acceptFrom, read_receipts: readReceipts }) =>
+        choosePreferences(ctx, userId, { acceptFrom, readReceipts }),
     },
   )
 }

@@ -35,8 +35,8 @@ export async function unblockPerson(ctx: Deps, actor: Actor, name: string): Prom
 /** Says from whom one takes new conversations, and who sees what one has read. Conversations that one has stay. */
 export async function choosePreferences(
   ctx: Deps,
-  actor: Actor,
+  userId: string,
   choice: { acceptFrom?: AcceptFrom | undefined; readReceipts?: boolean | undefined },
 ): Promise<void> {
-  await ctx.db.transact((tx) => writePreferences(tx, actor.userId, choice, ctx.clock()))
+  await ctx.db.transact((tx) => writePreferences(tx, userId, choice, ctx.clock()))
 }

@@ -4,6 +4,7 @@ import { preferred } from './delivery/signature-choice.ts'
 import { wakeDelivery } from './delivery/enqueue.ts'
 import type { KnownActor } from './remote-actors.ts'
 import type { SignatureClaim } from './signatures/index.ts'
+import { hastenDeliveries } from './store/deliveries.ts'
 import { findPeer, notePeer } from './store/peers.ts'
 
 const NOTED_EVERY_MS = 60_000
@@ -31,7 +32,9 @@ export class Hearing {
       claim.scheme === 'rfc9421' && preferred(peer, isEd25519 ? 'rfc9421-ed25519' : 'rfc9421-rsa', now)
     await db.transact(async (tx) => {
       notePeer(tx, host, now, { heard_at: now, failures: 0, retry_at: null, ...shown })
-      if ((peer?.failures ?? 0) > 0) wakeDelivery(tx, host, now)
+      if ((peer?.failures ?? 0) === 0) return
+      await hastenDeliveries(tx, host, now)
+      wakeDelivery(tx, host, now)
     })
   }
 }

@@ -1,4 +1,5 @@
 export { deliveryJobs } from './delivery/deliver.ts'
+export { wakeDeliveries } from './delivery/enqueue.ts'
 export { connectDirectMessages } from './direct/outgoing.ts'
 export { Federation } from './federation.ts'
 export { moveJobs } from './moves.ts'

@@ -1,5 +1,6 @@
 import type { Context } from '#context'
 import type { Api } from '#http/endpoint.ts'
+import { preference } from '#http/preference.ts'
 import { actorUrl } from './identity.ts'
 import { lookUp, setEnabled } from './people.ts'
 import { IdentityAnswer, IdentityChange, LookupAnswer, LookupInput } from './schema.ts'
@@ -24,36 +25,24 @@ export function peopleRoutes(api: Api, ctx: Context): void {
     async ({ input }) => ({ person: await lookUp(ctx, input.handle) }),
   )
 
-  api.endpoint(
+  preference(
+    api,
     {
-      method: 'GET',
       path: '/api/v1/federation/identity',
       tag,
-      summary: 'How other servers know the caller',
-      access: 'user',
-      bucket: 'default',
-      answers: { 200: IdentityAnswer },
-    },
-    ({ actor }) => identityOf(ctx, actor.userId),
-  )
-
-  api.endpoint(
-    {
-      method: 'PUT',
-      path: '/api/v1/federation/identity',
-      tag,
-      summary: 'Choose whether other servers know the caller',
-      description:
-        'Who is not known to other servers does not exist for them, and cannot write to people there.',
-      access: 'user',
-      bucket: 'default',
+      read: 'How other servers know the caller',
+      change: {
+        summary: 'Choose whether other servers know the caller',
+        description:
+          'Who is not known to other servers does not exist for them, and cannot write to people there.',
+      },
       input: IdentityChange,
       placement: 'query or body',
-      answers: { 200: IdentityAnswer },
+      answer: IdentityAnswer,
     },
-    async ({ actor, input }) => {
-      await setEnabled(ctx, actor.userId, input.enabled)
-      return identityOf(ctx, actor.userId)
+    {
+      show: (userId) => identityOf(ctx, userId),
+      choose: (userId, { enabled }) => setEnabled(ctx, userId, enabled),
     },
   )
 }

@@ -3,6 +3,7 @@ import type { Context } from '#context'
 import type { RemoteActorTable } from '#db/tables.ts'
 import { EgressFailedError, EgressRefusedError } from '#egress/errors.ts'
 import type { Egress } from '#egress/egress.ts'
+import { foldCase } from '#features/accounts/index.ts'
 import { Lru } from '#lib/lru.ts'
 import { keyIdOf } from './actor-document.ts'
 import type { ActorKeys } from './actor-keys.ts'
@@ -13,7 +14,7 @@ import type { PeerPolicy } from './peer-policy.ts'
 import { openRemoteKey, parseRemoteActor, type RemoteActor } from './remote-actor.ts'
 import { renameShadow } from './shadows.ts'
 import { signRequest } from './signatures/index.ts'
-import { findRemoteActor, putRemoteActor, type NewRemoteActor } from './store/actors.ts'
+import { findActorByHandle, findRemoteActor, putRemoteActor, type NewRemoteActor } from './store/actors.ts'
 
 /** An actor of another server as we know it now. */
 export interface KnownActor {
@@ -64,7 +65,7 @@ export class RemoteActors {
   async get(id: string, options: { confirmed?: true; beforeFetch?: () => void } = {}): Promise<KnownActor> {
     this.#admit(id)
     const known = await this.recall(id)
-    if (known && this.#ctx.clock() - known.fetchedAt < FRESH_MS) return known
+    if (known && this.isFresh(known)) return known
     if (!this.#hasFailed(id)) options.beforeFetch?.()
     return this.#fetchOnce(id, known || options.confirmed ? CONFIRMED_TYPE : ACTOR_TYPE)
   }
@@ -208,6 +209,28 @@ export class RemoteActors {
     if (known) return known
     const row = await findRemoteActor(this.#ctx.db.read, id)
     return row && row.gone_at === null ? this.#remember(actorOf(row), row.fetched_at) : undefined
+  }
+
+  /**
+   * Like {@link recall}, by what people write: an address, or the handle of somebody with whom people here have to do.
+   *
+   * @throws PeerError when this server does not talk to theirs any more
+   */
+  async recallPerson(
+    person: { url: string } | { name: string; host: string },
+  ): Promise<KnownActor | undefined> {
+    const id =
+      'url' in person
+        ? person.url
+        : (await findActorByHandle(this.#ctx.db.read, foldCase(`${person.name}@${person.host}`)))?.id
+    if (id === undefined) return undefined
+    this.#admit(id)
+    return this.recall(id)
+  }
+
+  /** Whether what is known of an actor is of today. */
+  isFresh({ fetchedAt }: KnownActor): boolean {
+    return this.#ctx.clock() - fetchedAt < FRESH_MS
   }
 
   #remember(actor: RemoteActor, fetchedAt: number): KnownActor {

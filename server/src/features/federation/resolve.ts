@@ -42,11 +42,26 @@ export class Resolver {
    */
   async resolve(handle: Handle): Promise<KnownActor> {
     const { instance, actors } = this.#ctx
-    if (handle.kind === 'url') {
-      if (new URL(handle.url).host === instance.host) throw badRequest('This is an address of this server')
-      return actors.getByUrl(handle.url)
+    if (handle.kind === 'url' && new URL(handle.url).host === instance.host) {
+      throw badRequest('This is an address of this server')
     }
-    if (handle.host === instance.host) throw badRequest('This is somebody of this server')
+    if (handle.kind === 'account' && handle.host === instance.host) {
+      throw badRequest('This is somebody of this server')
+    }
+    const known = await actors.recallPerson(handle)
+    if (known && actors.isFresh(known)) return known
+    try {
+      return await (handle.kind === 'url' ? actors.getByUrl(handle.url) : this.#ask(handle))
+    } catch (error) {
+      // One can write to whom one knows while their server is away.
+      if (known && error instanceof PeerError && error.kind === 'unreachable') return known
+      throw error
+    }
+  }
+
+  /** Asks by WebFinger (RFC 7033). */
+  async #ask(handle: { readonly name: string; readonly host: string }): Promise<KnownActor> {
+    const { actors } = this.#ctx
     const query = new URL('/.well-known/webfinger', `${this.#schemeOf(handle.host)}://${handle.host}`)
     query.searchParams.set('resource', `acct:${handle.name}@${handle.host}`)
     const { document } = await actors.fetchJson(query.href, { accept: JRD_TYPES, redirects: 3 })

@@ -20,7 +20,15 @@ import {
 } from '../store/deliveries.ts'
 import { findPeer, notePeer } from '../store/peers.ts'
 import { associatedData, wakeDelivery } from './enqueue.ts'
-import { breakerUntil, judgeAnswer, judgeError, LADDER, nextAttempt, type Outcome } from './outcome.ts'
+import {
+  breakerUntil,
+  HORIZON_MS,
+  judgeAnswer,
+  judgeError,
+  LADDER,
+  nextAttempt,
+  type Outcome,
+} from './outcome.ts'
 import { betterSignature } from './signature-choice.ts'
 
 type Deps = Pick<Context, 'db' | 'clock' | 'keyring' | 'instance' | 'egress' | 'federation' | 'jobs'>
@@ -67,7 +75,7 @@ class Delivery {
       if (now > end) return this.#wake(now)
       this.#peer = await findPeer(db.read, this.#host)
       const { failures = 0, retry_at: retryAt = null } = this.#peer ?? {}
-      if (retryAt !== null && retryAt > now) return this.#wakeIfNeeded(retryAt)
+      if (retryAt !== null && retryAt > now && retryAt < now + HORIZON_MS) return this.#wakeIfNeeded(retryAt)
       if ((await hasRevivable(db.read, this.#host)) && !(await this.#revive())) continue
       // While nobody knows whether the peer is back, one delivery finds out.
       const rows = await dueDeliveries(db.read, this.#host, now, failures > 0 ? 1 : BATCH)
@@ -188,8 +196,9 @@ class Delivery {
             attempts,
             reason: outcome.reason,
             ...(next === undefined
-              ? { state: 'dead', died_at: now, is_revivable: outcome.isDown ? 1 : 0 }
+              ? { state: 'dead', died_at: now }
               : { next_at: now + Math.max(next - now, outcome.retryAfterMs) }),
+            is_revivable: outcome.isDown ? 1 : 0,
           })
           notePeer(tx, this.#host, now, { ...this.#failure(outcome, startedAt), ...signature })
         }

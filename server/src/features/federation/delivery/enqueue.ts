@@ -2,7 +2,7 @@ import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import { encrypt } from '#keys/aead.ts'
 import { newId } from '#lib/id.ts'
-import { insertDelivery, type DeliveryRow } from '../store/deliveries.ts'
+import { hostsWithQueue, insertDelivery, type DeliveryRow } from '../store/deliveries.ts'
 
 /** An activity, and where it goes. */
 export interface NewDelivery {
@@ -49,6 +49,15 @@ export function enqueueDelivery(
 export function wakeDelivery(tx: Tx, host: string, at: number): void {
   const name = `federation:${host}`
   tx.enqueue({ type: 'federation.deliver', payload: { host }, runAt: at, key: name, queue: name })
+}
+
+/** Looks at everything that waits, as the clock may have been set right since it was put off. */
+export async function wakeDeliveries({ db, clock }: Pick<Context, 'db' | 'clock'>): Promise<void> {
+  const hosts = await hostsWithQueue(db.read)
+  if (hosts.length === 0) return
+  await db.transact(async (tx) => {
+    for (const host of hosts) wakeDelivery(tx, host, clock())
+  })
 }
 
 /** Ties a sealed activity to its row. */

@@ -11,6 +11,8 @@ export const LADDER = [30 * SECOND, 2 * MINUTE, 10 * MINUTE, HOUR, 6 * HOUR] as 
 /** A peer that is down for good is looked at this often, for what was given up because of that. */
 const PROBE_MS = HOUR
 const MAX_RETRY_AFTER_MS = 6 * HOUR
+/** Nothing is put off for so long: what waits until after that was put off while the clock was wrong. */
+export const HORIZON_MS = 12 * HOUR
 /** Failures that may be about one activity alone say something of the peer only when nothing goes through. */
 const FAILURES_OF_A_PEER = 3
 

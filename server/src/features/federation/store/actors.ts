@@ -8,6 +8,18 @@ export function findRemoteActor(db: Db, id: string): Promise<RemoteActorTable | 
   return db.selectFrom('remote_actor').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/** The actor that somebody known here by this name stands for. @param nameKey case-folded handle */
+export function findActorByHandle(db: Db, nameKey: string): Promise<RemoteActorTable | undefined> {
+  return db
+    .selectFrom('remote_actor')
+    .innerJoin('user', 'user.id', 'remote_actor.user_id')
+    .selectAll('remote_actor')
+    .where('user.username_key', '=', nameKey)
+    .where('user.origin_server', 'is not', null)
+    .where('remote_actor.gone_at', 'is', null)
+    .executeTakeFirst()
+}
+
 /** Notes that an actor does not exist any more. */
 export async function markActorGone(tx: Tx, id: string, now: number): Promise<void> {
   await tx.updateTable('remote_actor').set({ gone_at: now }).where('id', '=', id).execute()

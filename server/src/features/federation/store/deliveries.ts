@@ -1,5 +1,6 @@
 import type { Db, Tx } from '#db/database.ts'
 import type { FederationDeliveryTable } from '#db/tables.ts'
+import { HORIZON_MS } from '../delivery/outcome.ts'
 
 export type DeliveryRow = FederationDeliveryTable
 
@@ -24,7 +25,8 @@ export function dueDeliveries(db: Db, host: string, now: number, limit: number):
             .whereRef('other.host', '=', 'row.host')
             .where('other.state', '=', 'queued')
             .whereRef('other.lane', '=', 'row.lane')
-            .where('other.next_at', '>', now),
+            .where('other.next_at', '>', now)
+            .where('other.next_at', '<', now + HORIZON_MS),
         ),
       ),
     )
@@ -33,7 +35,7 @@ export function dueDeliveries(db: Db, host: string, now: number, limit: number):
     .execute()
 }
 
-/** When the next of what is queued for a peer is due. */
+/** When the next of what is queued for a peer is due, once nothing is due now. */
 export async function nextDueDelivery(db: Db, host: string): Promise<number | undefined> {
   const row = await db
     .selectFrom('federation_delivery')
@@ -53,6 +55,29 @@ export async function removeDelivery(tx: Tx, id: string): Promise<void> {
 
 export async function changeDelivery(tx: Tx, id: string, change: Partial<DeliveryRow>): Promise<void> {
   await tx.updateTable('federation_delivery').set(change).where('id', '=', id).execute()
+}
+
+/** A peer that was away is back: what waited because of that waits no longer. */
+export async function hastenDeliveries(tx: Tx, host: string, now: number): Promise<void> {
+  await tx
+    .updateTable('federation_delivery')
+    .set({ next_at: now })
+    .where('host', '=', host)
+    .where('state', '=', 'queued')
+    .where('is_revivable', '=', 1)
+    .where('next_at', '>', now)
+    .execute()
+}
+
+/** Peers for which something is queued. */
+export async function hostsWithQueue(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom('federation_delivery')
+    .select('host')
+    .where('state', '=', 'queued')
+    .groupBy('host')
+    .execute()
+  return rows.map(({ host }) => host)
 }
 
 /** Whether something for a peer was given up because it was away, and can be sent when it is back. */
