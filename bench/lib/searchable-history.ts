@@ -108,6 +108,9 @@ async function insertMessages(
       deleted_at: null,
       deleted_by: null,
       has_files: 0 as const,
+      changes: 0,
+      thread_replies: 0,
+      reaction_count: 0,
     }
   }
   for (let written = 0; written < count;) {

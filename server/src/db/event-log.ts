@@ -146,9 +146,16 @@ export class EventLog {
 function referenceOf(event: LoggedEvent): string | null {
   switch (event.type) {
     case 'message.sent':
+    case 'message.edited':
       return event.message.id
     case 'message.deleted':
       return event.messageId
+    case 'message.pinned':
+    case 'message.unpinned':
+      return `${event.messageId} ${event.userId}`
+    case 'reaction.added':
+    case 'reaction.removed':
+      return `${event.messageId} ${event.userId} ${event.emoji}`
     case 'messages.pruned':
       return String(event.upToSeq)
     case 'channel.member_added':

@@ -14,6 +14,8 @@ export interface Tables {
   channel: ChannelTable
   channel_member: ChannelMemberTable
   message: MessageTable
+  message_revision: MessageRevisionTable
+  reaction: ReactionTable
   read_state: ReadStateTable
   event: EventTable
   event_stream: EventStreamTable
@@ -208,6 +210,37 @@ export interface MessageTable {
   deleted_by: string | null
   /** 1 if it was sent with files. Most have none, and then nobody looks for them. */
   has_files: Flag
+  /** Counts what changed about it since it was sent: text, reactions, replies, pin. What was read of it is as old as that. */
+  changes: number
+  edited_at: number | null
+  edited_by: string | null
+  /** The message that it answers, of the same channel. That one may be gone. */
+  reply_to_id: string | null
+  /** The message that began the thread which this one is in. */
+  thread_id: string | null
+  /** Of the message that began a thread: living messages in it, and when the last of them was sent. */
+  thread_replies: number
+  thread_last_at: number | null
+  pinned_at: number | null
+  pinned_by: string | null
+  reaction_count: number
+}
+
+/** What a message said before it was edited. */
+export interface MessageRevisionTable {
+  message_id: string
+  revision: number
+  kid: string
+  sealed: Uint8Array
+  written_at: number
+  written_by: string
+}
+
+export interface ReactionTable {
+  message_id: string
+  emoji: string
+  user_id: string
+  created_at: number
 }
 
 export interface ReadStateTable {

@@ -23,6 +23,30 @@ export interface MessageContent {
   readonly text: string
   readonly sentAt: number
   readonly files: readonly AttachedFile[]
+  /** When the text was changed last, and by whom. */
+  readonly edited: { readonly at: number; readonly by: string } | null
+  readonly replyTo: ReplyTarget | null
+  /** The message that began the thread which this one is in. */
+  readonly threadId: string | null
+  /** Of the message that began a thread. */
+  readonly thread: { readonly replies: number; readonly lastAt: number } | null
+  readonly pinned: { readonly at: number; readonly by: string } | null
+  readonly reactions: readonly Reaction[]
+}
+
+/** The message that another one answers. */
+export interface ReplyTarget {
+  readonly id: string
+  /** Null when it is gone. */
+  readonly senderId: string | null
+  /** The beginning of its text; null when it is gone. */
+  readonly excerpt: string | null
+}
+
+/** An emoji on a message, and who put it there, the first one first. */
+export interface Reaction {
+  readonly emoji: string
+  readonly userIds: readonly string[]
 }
 
 /** A file of a message. */
@@ -91,6 +115,22 @@ export type LoggedEvent =
       readonly channelId: string
       readonly messageId: string
       readonly seq: number
+    }
+  | { readonly type: 'message.edited'; readonly message: MessageContent }
+  /** Somebody put an emoji on a message, or took theirs away; with all reactions that it has now. */
+  | {
+      readonly type: 'reaction.added' | 'reaction.removed'
+      readonly channelId: string
+      readonly messageId: string
+      readonly userId: string
+      readonly emoji: string
+      readonly reactions: readonly Reaction[]
+    }
+  | {
+      readonly type: 'message.pinned' | 'message.unpinned'
+      readonly channelId: string
+      readonly messageId: string
+      readonly userId: string
     }
   /** Everything in the channel up to this number is gone, because of its age. */
   | { readonly type: 'messages.pruned'; readonly channelId: string; readonly upToSeq: number }
@@ -273,7 +313,12 @@ export type StatusSource =
 
 const loggedTypes: ReadonlySet<string> = new Set<LoggedEvent['type']>([
   'message.sent',
+  'message.edited',
   'message.deleted',
+  'message.pinned',
+  'message.unpinned',
+  'reaction.added',
+  'reaction.removed',
   'messages.pruned',
   'channel.created',
   'channel.updated',
@@ -290,6 +335,7 @@ export function isLogged(event: DomainEvent): event is LoggedEvent {
 export function channelOf(event: LoggedEvent): string {
   switch (event.type) {
     case 'message.sent':
+    case 'message.edited':
       return event.message.channelId
     case 'channel.created':
     case 'channel.updated':

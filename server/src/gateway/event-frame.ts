@@ -1,7 +1,6 @@
 import type { ChannelFacts, DomainEvent } from '#events/events.ts'
-import type { Profile } from '#features/accounts/index.ts'
 import { channelToWire } from '#features/channels/index.ts'
-import { messageFields } from '#features/messages/index.ts'
+import { messageFields, reactionsJson, type Authors } from '#features/messages/index.ts'
 import { moderationStateOf } from '#features/restrictions/index.ts'
 import { runFrame } from '#features/tasks/index.ts'
 import { isoTime } from '#lib/clock.ts'
@@ -13,16 +12,30 @@ type Of<T extends DomainEvent['type']> = Extract<DomainEvent, { type: T }>
  * An event as clients get it, as JSON text.
  *
  * @param cursor where a client that has this frame can resume; undefined for events that are not replayed
- * @param author of a message
+ * @param authors of messages, as `peopleOf` names them
  */
 export function eventJson(
   event: DomainEvent,
   cursor: string | undefined,
-  author?: Profile,
+  authors: Authors = nobody,
 ): string | undefined {
   switch (event.type) {
     case 'message.sent':
-      return `{"type":"message",${messageFields(event.message, author)},"cursor":"${cursor}"}`
+      return `{"type":"message",${messageFields(event.message, authors)},"cursor":"${cursor}"}`
+    case 'message.edited':
+      return `{"type":"message_edited",${messageFields(event.message, authors)},"cursor":"${cursor}"}`
+    case 'reaction.added':
+    case 'reaction.removed':
+      return reactionFrame(event, cursor)
+    case 'message.pinned':
+    case 'message.unpinned':
+      return json({
+        type: event.type === 'message.pinned' ? 'message_pinned' : 'message_unpinned',
+        message_id: event.messageId,
+        channel_id: event.channelId,
+        user_id: event.userId,
+        cursor,
+      })
     case 'message.deleted':
       return json({
         type: 'message_deleted',
@@ -147,6 +160,21 @@ export function eventJson(
     default:
       return undefined
   }
+}
+
+const nobody: Authors = new Map()
+
+/** Which reactions are the reader's own is for clients to see: everybody gets the same. */
+function reactionFrame(event: Of<'reaction.added' | 'reaction.removed'>, cursor: string | undefined): string {
+  const fields = json({
+    type: event.type === 'reaction.added' ? 'message_reaction_added' : 'message_reaction_removed',
+    message_id: event.messageId,
+    channel_id: event.channelId,
+    user_id: event.userId,
+    emoji: event.emoji,
+    cursor,
+  })
+  return `${fields.slice(0, -1)},"reactions":${reactionsJson(event.reactions)}}`
 }
 
 /** To somebody who saw a channel until now. */

@@ -3,7 +3,7 @@ import type { RawData, WebSocket } from 'ws'
 import type { Context } from '#context'
 import type { Published } from '#events/bus.ts'
 import { channelOf, isLogged, type DomainEvent, type Position } from '#events/events.ts'
-import type { Profile } from '#features/accounts/index.ts'
+import { peopleOf, type Authors } from '#features/messages/index.ts'
 import type { Actor } from '#http/access.ts'
 import type { Client } from '#http/client-address.ts'
 import { HttpError } from '#http/errors.ts'
@@ -54,6 +54,8 @@ export class Hub implements AsyncDisposable {
   readonly #waiting: Published[] = []
   readonly #mark: string
   readonly #cluster: Cluster | undefined
+  /** Profiles that are remembered. */
+  readonly #known: Authors
   #cursor: Cursor
   #stopping = false
 
@@ -63,6 +65,7 @@ export class Hub implements AsyncDisposable {
     this.#presence = new Presence(ctx, (change) => this.#showStatus(change))
     this.#mark = logMark(ctx.instance.serverId)
     this.#cluster = cluster
+    this.#known = { get: (userId) => ctx.profiles.known(userId) }
     this.#cursor = cluster?.heads ?? new Map([[ctx.eventLog.stream, ctx.eventLog.head]])
     this.#unsubscribe = ctx.bus.subscribe((published) => this.#receive(published))
     const interval = ctx.config.gateway.ping_seconds * 1000
@@ -186,13 +189,10 @@ export class Hub implements AsyncDisposable {
             to: live,
           })
     if (!missed) return connection.close(CloseCode.cannotResume, 'the cursor cannot be resumed: load by REST')
-    const authors = await this.#ctx.profiles.of(
-      missed.flatMap(({ event }) => (event.type === 'message.sent' ? [event.message.senderId] : [])),
-    )
+    const authors = await this.#ctx.profiles.of(missed.flatMap(({ event }) => peopleIn(event)))
     for (const { row, event } of missed) {
       cursor = advance(cursor, row)
-      const author = event.type === 'message.sent' ? authors.get(event.message.senderId) : undefined
-      const json = eventJson(event, formatCursor(this.#mark, cursor), author)
+      const json = eventJson(event, formatCursor(this.#mark, cursor), authors)
       if (json === undefined) continue
       connection.writePast(this.#framesOf(json)(connection))
       await connection.drained()
@@ -211,40 +211,37 @@ export class Hub implements AsyncDisposable {
       const { event } = next
       const reading = this.#readAhead(event)
       if (reading) {
-        void reading.then((author) => {
-          this.#show(next, author)
+        void reading.then((authors) => {
+          this.#show(next, authors)
           this.#waiting.shift()
           this.#drain()
         })
         return
       }
-      this.#show(
-        next,
-        event.type === 'message.sent' ? this.#ctx.profiles.known(event.message.senderId) : undefined,
-      )
+      this.#show(next, this.#known)
       this.#waiting.shift()
     }
   }
 
   /** Reads what is needed to show an event and not known yet. @returns undefined when there is nothing */
-  #readAhead(event: DomainEvent): Promise<Profile | undefined> | undefined {
-    const senderId = event.type === 'message.sent' ? event.message.senderId : undefined
-    const knowsAuthor = senderId === undefined || this.#ctx.profiles.known(senderId) !== undefined
+  #readAhead(event: DomainEvent): Promise<Authors> | undefined {
+    const people = peopleIn(event)
+    const knowsAuthors = people.every((id) => this.#ctx.profiles.known(id) !== undefined)
     // Another process made the channel, and what happens in it here is told sooner than that.
     const channelId = isLogged(event) && event.type !== 'channel.created' ? channelOf(event) : undefined
     const knowsChannel = channelId === undefined || this.#audience.knows(channelId)
-    if (knowsAuthor && knowsChannel) return undefined
-    const read = async (): Promise<Profile | undefined> => {
+    if (knowsAuthors && knowsChannel) return undefined
+    const read = async (): Promise<Authors> => {
       if (!knowsChannel) await this.#audience.learn(channelId)
-      return senderId === undefined ? undefined : (await this.#ctx.profiles.of([senderId])).get(senderId)
+      return this.#ctx.profiles.of(people)
     }
     return read().catch((error: unknown) => {
       this.#ctx.log.error({ err: error }, 'what is needed to show an event could not be read')
-      return undefined
+      return this.#known
     })
   }
 
-  #show({ event, position, remote }: Published, author: Parameters<typeof eventJson>[2]): void {
+  #show({ event, position, remote }: Published, authors: Authors): void {
     if (event.type === 'message.sent' && !remote) this.#ctx.metrics.messages.inc()
     if (position) this.#cursor = advance(this.#cursor, position)
     if (event.type === 'channel.access_changed') return this.#showAccess(event)
@@ -268,16 +265,12 @@ export class Hub implements AsyncDisposable {
       case 'user.status_changed':
         return this.#presence.announce(event, this.size)
       default:
-        this.#deliver(event, position, author)
+        this.#deliver(event, position, authors)
     }
   }
 
-  #deliver(
-    event: DomainEvent,
-    position: Position | undefined,
-    author: Parameters<typeof eventJson>[2],
-  ): void {
-    const text = eventJson(event, position && formatCursor(this.#mark, this.#cursor), author)
+  #deliver(event: DomainEvent, position: Position | undefined, authors: Authors): void {
+    const text = eventJson(event, position && formatCursor(this.#mark, this.#cursor), authors)
     if (text === undefined) return
     const frameFor = this.#framesOf(text)
     let written = 0
@@ -311,6 +304,7 @@ export class Hub implements AsyncDisposable {
         }
         break
       case 'message.sent':
+      case 'message.edited':
         this.#audience.forEach(event.message.channelId, write)
         break
       case 'upload.progressed':
@@ -318,6 +312,10 @@ export class Hub implements AsyncDisposable {
         break
       case 'file.deleted':
       case 'message.deleted':
+      case 'message.pinned':
+      case 'message.unpinned':
+      case 'reaction.added':
+      case 'reaction.removed':
       case 'messages.pruned':
       case 'voice.joined':
       case 'voice.left':
@@ -492,6 +490,11 @@ export class Hub implements AsyncDisposable {
     this.#presence[Symbol.dispose]()
     this.#unsubscribe()
   }
+}
+
+/** Whose profiles are needed to show an event. */
+function peopleIn(event: DomainEvent): string[] {
+  return event.type === 'message.sent' || event.type === 'message.edited' ? peopleOf([event.message]) : []
 }
 
 function tooManySockets(): HttpError {

@@ -1,6 +1,6 @@
 import type { Context } from '#context'
 import type { EventTable } from '#db/tables.ts'
-import type { DomainEvent, LoggedEvent } from '#events/events.ts'
+import type { LoggedEvent, MessageContent } from '#events/events.ts'
 import { factsOf } from '#features/channels/index.ts'
 import { messageRefs } from '#features/messages/index.ts'
 import type { Db } from '#db/database.ts'
@@ -68,16 +68,28 @@ function concerns(
   return row.type === 'channel.deleted' || !audience.isDeleted(row.channel_id)
 }
 
+const aboutMessages: ReadonlySet<string> = new Set<LoggedEvent['type']>([
+  'message.sent',
+  'message.edited',
+  'message.pinned',
+  'message.unpinned',
+  'reaction.added',
+  'reaction.removed',
+])
+
+/** The message that must be read to restore an event. */
+function messageIdOf({ type, ref_id }: EventTable): string | undefined {
+  return aboutMessages.has(type) ? ref_id?.split(' ', 1)[0] : undefined
+}
+
 /** Turns rows of the log, which hold no content, into events with what the database holds now. */
 export async function restoreEvents(
   ctx: Pick<Context, 'db' | 'messages'>,
   rows: readonly EventTable[],
 ): Promise<RestoredEvent[]> {
   const db = ctx.db.read
-  const messageIds = rows.flatMap((row) =>
-    row.type === 'message.sent' && row.ref_id !== null ? [row.ref_id] : [],
-  )
-  const contents = await ctx.messages.read(db, await messageRefs(db, messageIds))
+  const messageIds = new Set(rows.flatMap((row) => messageIdOf(row) ?? []))
+  const contents = await ctx.messages.read(db, await messageRefs(db, [...messageIds]))
   const messages = new Map(contents.map((content) => [content.id, content]))
   const missed: RestoredEvent[] = []
   for (const row of rows) {
@@ -90,13 +102,32 @@ export async function restoreEvents(
 async function restoreOne(
   db: Db,
   row: EventTable,
-  messages: ReadonlyMap<string, Extract<DomainEvent, { type: 'message.sent' }>['message']>,
+  messages: ReadonlyMap<string, MessageContent>,
 ): Promise<LoggedEvent | undefined> {
   const { channel_id: channelId, ref_id: ref } = row
   switch (row.type as LoggedEvent['type']) {
-    case 'message.sent': {
+    case 'message.sent':
+    case 'message.edited': {
       const message = messages.get(ref!)
-      return message && { type: 'message.sent', message }
+      return message && { type: row.type === 'message.sent' ? row.type : 'message.edited', message }
+    }
+    case 'reaction.added':
+    case 'reaction.removed': {
+      const [messageId, userId, ...emoji] = ref!.split(' ')
+      const message = messages.get(messageId!)
+      if (!message) return undefined
+      const type = row.type === 'reaction.added' ? row.type : 'reaction.removed'
+      const { reactions } = message
+      return { type, channelId, messageId: message.id, userId: userId!, emoji: emoji.join(' '), reactions }
+    }
+    case 'message.pinned':
+    case 'message.unpinned': {
+      const [messageId, userId] = ref!.split(' ')
+      const message = messages.get(messageId!)
+      if (!message) return undefined
+      // It may have been pinned and unpinned since: what it is now counts.
+      const type = message.pinned ? 'message.pinned' : 'message.unpinned'
+      return { type, channelId, messageId: message.id, userId: userId! }
     }
     case 'message.deleted': {
       const tombstone = await db.selectFrom('message').select('seq').where('id', '=', ref!).executeTakeFirst()

@@ -46,6 +46,7 @@ export const channelRights = [
 /** What somebody is kept from while they are timed out: everything by which they reach others. */
 export const rightsToSpeak: ReadonlySet<Right> = new Set<Right>([
   'send_messages',
+  'edit_messages',
   'upload_files',
   'connect',
   'speak',

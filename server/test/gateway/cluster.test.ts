@@ -81,10 +81,22 @@ describe.runIf(onPostgres).each(links)('two processes %s', (_name, linked) => {
 
       // A cursor of one process goes on at the other.
       const { cursor } = socket
-      await owner!.send(channel, 'later')
+      const later = await owner!.send(channel, 'later')
       using elsewhere = await bob!.connect({ resume: cursor })
       await elsewhere.next('ready')
       expect(elsewhere.texts).toEqual(['later'])
+
+      // What is changed at one is told and shown at the other, which has the page at hand.
+      expect((await at(two, bob!).load(channel)).at(-1)).toBe('later')
+      const path = `/api/v1/channels/${channel}/messages/${later}`
+      await owner!.put(path, { json: { message: 'changed' } })
+      await bob!.post(`${path}/reactions?emoji=x`)
+      expect(await socket.next('message_edited')).toMatchObject({ message: 'changed' })
+      expect(await socket.next('message_reaction_added')).toMatchObject({
+        emoji: 'x',
+        reactions: [{ user_ids: [bob!.id] }],
+      })
+      expect((await at(two, bob!).load(channel)).at(-1)).toBe('changed')
     },
   )
 

@@ -234,4 +234,4 @@ test('everybody gets from every route what the table says', async () => {
   expect(wrong).toEqual([])
   // Whatever was called, by whomever: what was written down stands as it was.
   expect(await auditRows(server)).toEqual(expect.arrayContaining(written))
-})
+}, 60_000)

@@ -9,6 +9,7 @@ import * as dms from './0007-dms.ts'
 import * as federation from './0008-federation.ts'
 import * as search from './0009-search.ts'
 import * as voice from './0010-voice.ts'
+import * as conversation from './0011-conversation.ts'
 
 /** All migrations in order. A released one is never changed; a change is a new one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -22,4 +23,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-federation': federation,
   '0009-search': search,
   '0010-voice': voice,
+  '0011-conversation': conversation,
 }

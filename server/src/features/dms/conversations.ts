@@ -1,11 +1,11 @@
 import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
-import { forbidden, type HttpError } from '#http/errors.ts'
+import { badRequest, forbidden, type HttpError } from '#http/errors.ts'
 import { otherOf } from './policy.ts'
 import { findRequest, isBlocked, showsWhatIsRead } from './people-store.ts'
 import type { DeletedMessage, ReadMessage, RemotePeople } from './remote.ts'
-import { findKind, lastSeq, participantsOf, touchConversation } from './store.ts'
+import { findKind, hasRemoteParticipant, lastSeq, participantsOf, touchConversation } from './store.ts'
 
 /** How much somebody may write before the other has said that they want to read it. */
 const MAX_UNANSWERED = 5
@@ -59,6 +59,31 @@ export class Conversations {
   async sent(tx: Tx, message: MessageContent): Promise<void> {
     if (!this.#remote) return
     await this.#remote.deliver(tx, message, await this.#participants(tx, message.channelId))
+  }
+
+  /**
+   * Lets somebody have a say about a message that is there, such as by an emoji, or not.
+   *
+   * @throws HttpError 403 when one of two people has blocked the other
+   */
+  async admitReaction(tx: Tx, channelId: string, userId: string): Promise<void> {
+    const conversation = await findKind(tx, channelId)
+    if (!conversation?.pair_key) return
+    const other = otherOf(conversation.pair_key, userId)
+    if (other !== userId && (await isBlocked(tx, userId, other))) throw notAccepted()
+  }
+
+  /**
+   * Lets the author of a message give it another text, or not.
+   *
+   * @throws HttpError 400 when it has gone to another server, which would keep what it said; 403 when one of two people
+   *   has blocked the other
+   */
+  async admitEdit(tx: Tx, channelId: string, userId: string): Promise<void> {
+    await this.admitReaction(tx, channelId, userId)
+    if (await hasRemoteParticipant(tx, channelId)) {
+      throw badRequest('This message has gone to another server and cannot be edited: delete it instead')
+    }
   }
 
   /** Sees to it that participants on other servers forget a message that was just deleted. */

@@ -2,7 +2,7 @@ import type { Context } from '#context'
 import type { ConversationRequestTable } from '#db/tables.ts'
 import type { MessageContent } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
-import { overviewOf } from '#features/messages/index.ts'
+import { overviewOf, peopleOf } from '#features/messages/index.ts'
 import type { Actor } from '#http/access.ts'
 import { badRequest } from '#http/errors.ts'
 import { accessConversation } from './access.ts'
@@ -19,6 +19,8 @@ export interface Overview {
   readonly newest: MessageContent | undefined
   /** Everybody who is shown with it. */
   readonly profiles: ReadonlyMap<string, Profile>
+  /** Who looks at it. */
+  readonly viewerId: string
 }
 
 type Deps = Pick<Context, 'db' | 'messages' | 'profiles'>
@@ -66,7 +68,7 @@ async function describe(ctx: Deps, userId: string, rows: readonly Conversation[]
   const ids = rows.map(({ id }) => id)
   const participants = await participantsOf(ctx.db.read, ids)
   const { newest, unread } = await overviewOf(ctx, userId, ids)
-  const authors = [...newest.values()].map(({ senderId }) => senderId)
+  const authors = peopleOf([...newest.values()])
   const profiles = await ctx.profiles.of([...[...participants.values()].flat(), ...authors])
   return rows.map((conversation) => ({
     conversation,
@@ -74,6 +76,7 @@ async function describe(ctx: Deps, userId: string, rows: readonly Conversation[]
     unread: unread.get(conversation.id) ?? 0,
     newest: newest.get(conversation.id),
     profiles,
+    viewerId: userId,
   }))
 }
 

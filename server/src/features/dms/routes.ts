@@ -1,6 +1,6 @@
 import type { Context } from '#context'
 import { receiveUpload } from '#features/files/index.ts'
-import { messageJson } from '#features/messages/index.ts'
+import { authorsOf, messageJson } from '#features/messages/index.ts'
 import { RawJson, type Api } from '#http/endpoint.ts'
 import { demand } from '#http/access.ts'
 import { badRequest, invalidField } from '#http/errors.ts'
@@ -77,8 +77,8 @@ export function dmRoutes(api: Api, ctx: Context): void {
     },
     async ({ actor, input }) => {
       const { conversationId, peer, messages } = await loadDirect(ctx, actor, input)
-      const authors = await ctx.profiles.of(messages.map(({ senderId }) => senderId))
-      const items = messages.map((message) => messageJson(message, authors.get(message.senderId)))
+      const authors = await authorsOf(ctx, messages)
+      const items = messages.map((message) => messageJson(message, authors, actor.userId))
       const fields = { status_code: 200, conversation_id: conversationId, peer_actor_uri: peer.actorUri }
       return new RawJson(200, `${JSON.stringify(fields).slice(0, -1)},"messages":[${items.join(',')}]}`)
     },

@@ -136,3 +136,16 @@ export async function areAcquainted(db: Db, a: string, b: string): Promise<boole
     .executeTakeFirst()
   return row !== undefined
 }
+
+/** Whether somebody who takes part lives on another server. */
+export async function hasRemoteParticipant(db: Db, channelId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('channel_member')
+    .innerJoin('user', 'user.id', 'channel_member.user_id')
+    .select('user.id')
+    .where('channel_member.channel_id', '=', channelId)
+    .where('user.origin_server', 'is not', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}

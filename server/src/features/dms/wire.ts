@@ -4,7 +4,14 @@ import { conversationIdOf } from '#lib/conversation-id.ts'
 import type { Overview } from './overview.ts'
 
 /** A conversation as JSON text, with what was said last in it. */
-export function overviewJson({ conversation, participants, unread, newest, profiles }: Overview): string {
+export function overviewJson({
+  conversation,
+  participants,
+  unread,
+  newest,
+  profiles,
+  viewerId,
+}: Overview): string {
   const fields = {
     conversation_id: conversationIdOf(conversation.id),
     channel_id: conversation.id,
@@ -19,6 +26,6 @@ export function overviewJson({ conversation, participants, unread, newest, profi
     last_activity_at: isoTime(conversation.active_at),
     unread_count: unread,
   }
-  const message = newest ? messageJson(newest, profiles.get(newest.senderId)) : 'null'
+  const message = newest ? messageJson(newest, profiles, viewerId) : 'null'
   return `${JSON.stringify(fields).slice(0, -1)},"last_message":${message}}`
 }

@@ -1,4 +1,5 @@
 import type { Context } from '#context'
+import type { MessageContent } from '#events/events.ts'
 import { accessChannel, lockChannel, noteChange, type AccessibleChannel } from '#features/channels/index.ts'
 import { recordAudit } from '#features/audit/index.ts'
 import { removeFilesOfMessages } from '#features/files/index.ts'
@@ -7,12 +8,13 @@ import type { Actor } from '#http/access.ts'
 import { can, type Standing } from '#lib/permission.ts'
 import { forbidden, HttpError, notFound } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
+import { deleteAttributes, noteMessageChange, recountThread } from './conversation-store.ts'
 import { advanceReadState, channelOfMessage, eraseMessage, findMessage, type LivingMessage } from './store.ts'
 
 type Deps = Pick<Context, 'db' | 'clock'>
 
 /** A message in a channel that `actor` may see. @throws HttpError 404 */
-async function accessMessage(
+export async function accessMessage(
   db: Db,
   actor: Standing,
   channelId: string,
@@ -22,6 +24,19 @@ async function accessMessage(
   const message = isId(messageId) ? await findMessage(db, channelId, messageId) : undefined
   if (!message) throw messageNotFound(messageId)
   return { message, channel }
+}
+
+/** One message. @throws HttpError 404 */
+export async function oneMessage(
+  ctx: Pick<Context, 'db' | 'messages'>,
+  actor: Actor,
+  channelId: string,
+  messageId: string,
+): Promise<MessageContent> {
+  const { message } = await accessMessage(ctx.db.read, actor, channelId, messageId)
+  const [content] = await ctx.messages.read(ctx.db.read, [message])
+  if (!content) throw messageNotFound(messageId)
+  return content
 }
 
 /** A message wherever it is. Whether it or its channel is out of reach must not show. @throws HttpError 404 */
@@ -99,20 +114,22 @@ export async function deleteMessage(
 export async function withdrawMessage(
   ctx: Pick<Context, 'clock'>,
   tx: Tx,
-  message: Pick<LivingMessage, 'id' | 'channel_id' | 'seq' | 'has_files'>,
+  message: Pick<LivingMessage, 'id' | 'channel_id' | 'seq' | 'has_files' | 'thread_id'>,
   by: string,
 ): Promise<boolean> {
-  const { id, channel_id: channelId, seq } = message
-  if (message.has_files === 1) {
-    await lockChannel(tx, channelId)
-    await removeFilesOfMessages(ctx, tx, [id])
-  }
+  const { id, channel_id: channelId, seq, thread_id: threadId } = message
+  // Whoever answers it at this moment waits, and then finds it gone.
+  await lockChannel(tx, channelId)
+  if (message.has_files === 1) await removeFilesOfMessages(ctx, tx, [id])
   if (!(await eraseMessage(tx, id, by, ctx.clock()))) return false
+  deleteAttributes(tx, id)
+  if (threadId !== null) recountThread(tx, threadId)
+  noteMessageChange(tx, id)
   noteChange(tx, channelId)
   tx.publish({ type: 'message.deleted', channelId, messageId: id, seq })
   return true
 }
 
-function messageNotFound(messageId: string): HttpError {
+export function messageNotFound(messageId: string): HttpError {
   return notFound('message_id', messageId)
 }

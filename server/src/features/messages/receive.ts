@@ -6,7 +6,7 @@ import { storeFiles, type StagedFile } from '#features/files/index.ts'
 import type { Standing } from '#lib/permission.ts'
 import { newId } from '#lib/id.ts'
 import type { Right } from '#lib/rights.ts'
-import { sealContent } from './content.ts'
+import { sealContent, untouched } from './content.ts'
 import { withdrawMessage } from './mark.ts'
 import {
   advanceReadState,
@@ -53,10 +53,7 @@ export async function receiveMessage(
     sender_id: senderId,
     kid: key.kid,
     sealed: sealContent(key, draft, 1),
-    revision: 1,
     sent_at: sentAt,
-    deleted_at: null,
-    deleted_by: null,
     has_files: files.length > 0 ? 1 : 0,
   })
   ctx.search.put(tx, ctx.search.entryOf({ ...draft, sentAt, files }))
@@ -64,7 +61,8 @@ export async function receiveMessage(
   const use = { ownerId: senderId, purpose: 'attachment', visibility: 'channel' } as const
   const stored =
     files.length === 0 ? [] : await storeFiles(ctx, tx, files, { ...use, channelId, messageId: draft.id })
-  const message = { ...draft, isDirect: true, seq, sentAt, files: stored }
+  const references = { replyTo: null, threadId: null }
+  const message = { ...draft, ...untouched, ...references, isDirect: true, seq, sentAt, files: stored }
   tx.publish({ type: 'message.sent', message })
   return message
 }

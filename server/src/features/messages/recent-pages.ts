@@ -52,16 +52,20 @@ interface Rendered {
 
 const rendered = new WeakMap<readonly MessageContent[], Rendered>()
 
-/** The answer that carries a page; made again only when the page or one of its authors is another. */
+/**
+ * The answer that carries a page; made again only when the page or one of its authors is another, or when it has
+ * reactions, which look different to each reader.
+ */
 export function pageBytes(
   messages: readonly MessageContent[],
   authors: ReadonlyMap<string, Profile>,
+  viewerId: string,
 ): Buffer {
   const known = rendered.get(messages)
   if (known && sameEntries(known.authors, authors)) return known.bytes
-  const items = messages.map((message) => messageJson(message, authors.get(message.senderId)))
+  const items = messages.map((message) => messageJson(message, authors, viewerId))
   const bytes = Buffer.from(`{"status_code":200,"messages":[${items.join(',')}]}`)
-  rendered.set(messages, { authors, bytes })
+  if (messages.every(({ reactions }) => reactions.length === 0)) rendered.set(messages, { authors, bytes })
   return bytes
 }
 

@@ -1,10 +1,10 @@
 import type { Context } from '#context'
-import type { MessageContent } from '#events/events.ts'
-import type { Profile } from '#features/accounts/index.ts'
 import { ChannelParams } from '#features/channels/index.ts'
 import { addressesJson, receiveUpload } from '#features/files/index.ts'
 import { RawJson, type Api } from '#http/endpoint.ts'
 import { messageAnswer } from '#http/schemas.ts'
+import { authorsOf } from './authors.ts'
+import { conversationRoutes } from './conversation-routes.ts'
 import { loadMessages, readHistory } from './load.ts'
 import { deleteMessage, markAsRead } from './mark.ts'
 import { LoadInput, MessageIdInput, MessagePage, MessageSent, ReadHistory, SendInput } from './schema.ts'
@@ -35,7 +35,7 @@ export function messageRoutes(api: Api, ctx: Context): void {
     },
     async ({ actor, params, input }) => {
       const messages = await loadMessages(ctx, actor, params.channel_id, input)
-      return new RawJson(200, pageBytes(messages, await authorsOf(ctx, messages)))
+      return new RawJson(200, pageBytes(messages, await authorsOf(ctx, messages), actor.userId))
     },
   )
 
@@ -67,7 +67,7 @@ export function messageRoutes(api: Api, ctx: Context): void {
     },
     async ({ actor, params, input, files }) => {
       const message = await sendMessage(ctx, actor, params.channel_id, input, files)
-      const json = messageJson(message, (await authorsOf(ctx, [message])).get(actor.userId))
+      const json = messageJson(message, await authorsOf(ctx, [message]), actor.userId)
       return new RawJson(
         201,
         `{"status_code":201,"message":"message sent successfully","message_id":"${message.id}",` +
@@ -135,8 +135,6 @@ export function messageRoutes(api: Api, ctx: Context): void {
       }
     },
   )
-}
 
-function authorsOf(ctx: Context, messages: readonly MessageContent[]): Promise<Map<string, Profile>> {
-  return ctx.profiles.of(messages.map(({ senderId }) => senderId))
+  conversationRoutes(api, ctx)
 }

@@ -1,6 +1,26 @@
 import { z } from 'zod'
 import { Attachment, MessageFile } from '#features/files/index.ts'
 import { IsoTime } from '#http/schemas.ts'
+import { channelIdOf } from '#lib/conversation-id.ts'
+
+const ReplyTo = z
+  .object({
+    message_id: z.string(),
+    sender_user_id: z.string().nullable(),
+    username: z.string().nullable(),
+    message: z.string().nullable().meta({ description: 'The first 200 characters.' }),
+    deleted: z.boolean(),
+  })
+  .meta({ id: 'ReplyTo', description: 'The message that another one answers.' })
+
+const Reaction = z
+  .object({
+    emoji: z.string(),
+    count: z.int(),
+    viewer_reacted: z.boolean().optional().meta({ description: 'Whether it is also the caller’s.' }),
+    user_ids: z.array(z.string()).meta({ description: 'The first 200 people, in the order they came.' }),
+  })
+  .meta({ id: 'Reaction' })
 
 export const Message = z
   .object({
@@ -32,6 +52,20 @@ export const Message = z
     sender_status: z.string(),
     sender_roles: z.array(z.string()),
     sent_at: IsoTime,
+    edited_at: IsoTime.nullable(),
+    edited_by: z.string().nullable().meta({ description: 'The sender, or a moderator.' }),
+    reply_to: ReplyTo.nullable(),
+    thread_id: z
+      .string()
+      .nullable()
+      .meta({ description: 'The message that began the thread which this one is in.' }),
+    thread: z
+      .object({ reply_count: z.int(), last_reply_at: IsoTime })
+      .nullable()
+      .meta({ description: 'Of a message that began a thread.' }),
+    pinned_at: IsoTime.nullable(),
+    pinned_by: z.string().nullable(),
+    reactions: z.array(Reaction).meta({ example: [] }),
     attachments: z.array(z.union([z.string(), Attachment])).meta({
       description: 'Addresses of the files; objects on servers that serve the original web client.',
       example: [],
@@ -63,6 +97,79 @@ export const SendInput = z.object({
     .max(64)
     .nullish()
     .meta({ description: "Accepted for old clients; the server's time counts." }),
+  reply_to: z.string().max(100).nullish().meta({ description: 'Id of the message that this one answers.' }),
+  thread_id: z.string().max(100).nullish().meta({
+    description: 'Id of a message whose thread this one belongs to; begins the thread if there is none.',
+  }),
+})
+
+export const MessageParams = z.object({
+  channel_id: z.string().transform(channelIdOf),
+  message_id: z.string(),
+})
+
+export const EditInput = z.object({ message: z.string().max(1_000_000) })
+
+export const OneMessage = z.object({ status_code: z.literal(200), message_data: Message })
+
+export const MessageEdited = z.object({
+  status_code: z.literal(200),
+  message: z.string().meta({ example: 'The message has been edited' }),
+  message_data: Message,
+})
+
+export const MessageHistory = z.object({
+  status_code: z.literal(200),
+  message_id: z.string(),
+  revisions: z
+    .array(z.object({ revision: z.int(), message: z.string(), written_at: IsoTime, written_by: z.string() }))
+    .meta({ description: 'The first text first; the last one is what it says now.' }),
+})
+
+export const EmojiInput = z.object({
+  emoji: z.string().max(1_000_000).meta({ description: '1 to 32 characters.', example: '👍' }),
+})
+
+const reacted = {
+  message_id: z.string(),
+  channel_id: z.string(),
+  emoji: z.string(),
+  reactions: z.array(Reaction),
+}
+
+export const ReactionAdded = z.object({
+  status_code: z
+    .union([z.literal(201), z.literal(200)])
+    .meta({ description: '200 if it was there already.' }),
+  already_present: z.boolean(),
+  ...reacted,
+})
+
+export const ReactionRemoved = z.object({
+  status_code: z.literal(200),
+  already_absent: z.boolean(),
+  ...reacted,
+})
+
+export const PinAnswer = z.object({
+  status_code: z.literal(200),
+  message: z.string().meta({ example: 'The message has been pinned' }),
+  changed: z.boolean().meta({ description: 'False when nothing was to be done.' }),
+})
+
+export const MessageList = z.object({ status_code: z.literal(200), messages: z.array(Message) })
+
+export const ThreadInput = z.object({
+  limit: z.int().default(20).meta({ description: '1 to 50.' }),
+  before: z.int().optional().meta({ description: 'Only messages with a lower `seq`.' }),
+  after: z.int().optional().meta({ description: 'Only messages with a higher `seq`.' }),
+})
+
+export const ThreadAnswer = z.object({
+  status_code: z.literal(200),
+  thread_id: z.string(),
+  root: Message.nullable().meta({ description: 'The message that began it; null when it was deleted.' }),
+  messages: z.array(Message).meta({ description: 'Oldest first.' }),
 })
 
 export const MessageSent = z.object({

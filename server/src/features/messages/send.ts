@@ -1,12 +1,14 @@
 import type { Context } from '#context'
 import type { MessageContent } from '#events/events.ts'
-import { accessChannelToWrite, accessChannelWith, awaitTurn } from '#features/channels/index.ts'
+import { accessChannelToWrite, accessChannelWith, awaitTurn, noteChange } from '#features/channels/index.ts'
 import { storeFiles, type StagedFile } from '#features/files/index.ts'
 import { demand, type Actor } from '#http/access.ts'
 import { badRequest, HttpError, invalidField } from '#http/errors.ts'
 import { newId } from '#lib/id.ts'
 import { characterCount, cleanText } from '#lib/text.ts'
-import { sealContent } from './content.ts'
+import { sealContent, untouched } from './content.ts'
+import { countThreadReply } from './conversation-store.ts'
+import { referencesOf } from './replies.ts'
 import { insertMessage, readStateAdvance } from './store.ts'
 import { parseIsoTime } from '#lib/iso-time.ts'
 
@@ -29,13 +31,17 @@ const MB = 1024 * 1024
 export interface MessageInput {
   readonly message: string
   readonly sent_at?: string | null | undefined
+  /** The message that it answers, and the one that began the thread it is in. */
+  readonly reply_to?: string | null | undefined
+  readonly thread_id?: string | null | undefined
 }
 
 /**
  * Stores a message and announces it. What one writes, one has read.
  *
  * @param files that came with it; they are the message's when it is stored
- * @throws HttpError 400 empty, too long, or a channel for voice only; 403; 404; 413; 422; 429 in slow mode; 507
+ * @throws HttpError 400 empty, too long, or a channel for voice only; 403; 404 also of what it refers to; 413; 422; 429
+ *   in slow mode; 507
  */
 export async function sendMessage(
   ctx: Deps,
@@ -59,6 +65,7 @@ export async function sendMessage(
     const isDirect = type === 'dm'
     if (isDirect) await ctx.conversations.admit(tx, channelId, { senderId: actor.userId, seq })
     await awaitTurn(tx, actor, channel, now)
+    const { replyTo, threadId } = await referencesOf(ctx, tx, channelId, input)
     insertMessage(tx, {
       id: draft.id,
       channel_id: channelId,
@@ -66,24 +73,27 @@ export async function sendMessage(
       sender_id: actor.userId,
       kid: key.kid,
       sealed,
-      revision: 1,
       sent_at: now,
-      deleted_at: null,
-      deleted_by: null,
       has_files: files.length > 0 ? 1 : 0,
+      ...(replyTo && { reply_to_id: replyTo.id }),
+      ...(threadId !== null && { thread_id: threadId }),
     })
+    if (threadId !== null) {
+      countThreadReply(tx, threadId, now)
+      noteChange(tx, channelId)
+    }
     ctx.search.put(tx, indexed)
     tx.later(readStateAdvance(tx, actor.userId, channelId, seq, now))
     const use = { ownerId: actor.userId, purpose: 'attachment', visibility: 'channel' } as const
     const stored =
       files.length === 0 ? [] : await storeFiles(ctx, tx, files, { ...use, channelId, messageId: draft.id })
-    const message = { ...draft, isDirect, seq, sentAt: now, files: stored }
+    const message = { ...draft, ...untouched, isDirect, seq, sentAt: now, files: stored, replyTo, threadId }
     if (isDirect) await ctx.conversations.sent(tx, message)
     tx.publish({ type: 'message.sent', message })
     return message
   })
   for (const file of files) file.kept()
-  ctx.messages.remember(sent, 1)
+  ctx.messages.remember(sent, 0)
   return sent
 }
 
@@ -100,9 +110,18 @@ export function checkMessage(
   if (input.sent_at && parseIsoTime(input.sent_at) === undefined) {
     throw invalidField(['body', 'sent_at'], 'must be an ISO 8601 time', 'value_error')
   }
-  const text = cleanText(input.message)
-  if (text.trim() === '' && files.length === 0) throw badRequest('The message is empty')
   expectFitting(ctx, files)
+  return cleanMessage(ctx, input.message, { mayBeEmpty: files.length > 0 })
+}
+
+/** A text made safe to store and show. @throws HttpError 400 empty or too long */
+export function cleanMessage(
+  ctx: Pick<Context, 'settings'>,
+  input: string,
+  { mayBeEmpty }: { mayBeEmpty: boolean },
+): string {
+  const text = cleanText(input)
+  if (text.trim() === '' && !mayBeEmpty) throw badRequest('The message is empty')
   const { max_message_length: limit } = ctx.settings.current
   if (characterCount(text) > limit) throw badRequest(`The message is too long: at most ${limit} characters`)
   return text

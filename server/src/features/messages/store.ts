@@ -7,9 +7,17 @@ export interface LivingMessage extends MessageTable {
   sealed: Uint8Array
 }
 
+/** A message as it is sent; what its other columns say comes later. */
+type NewMessage = Pick<
+  MessageTable,
+  'id' | 'channel_id' | 'seq' | 'sender_id' | 'kid' | 'sealed' | 'sent_at' | 'has_files'
+> &
+  Partial<Pick<MessageTable, 'reply_to_id' | 'thread_id'>>
+
 /** Its id is new and its number was taken in this transaction, so the write cannot fail and is not waited for. */
-export function insertMessage(tx: Tx, row: MessageTable): void {
-  tx.later(tx.insertInto('message').values(row))
+export function insertMessage(tx: Tx, row: NewMessage): void {
+  const untouched = { revision: 1, changes: 0, thread_replies: 0, reaction_count: 0 }
+  tx.later(tx.insertInto('message').values({ ...row, ...untouched }))
 }
 
 export async function findMessage(db: Db, channelId: string, id: string): Promise<LivingMessage | undefined> {
@@ -51,8 +59,8 @@ export function findConversationMessage(
     .executeTakeFirst()
 }
 
-/** Which message, as of which edit: enough to know whether its content is at hand already. */
-export type MessageRef = Pick<MessageTable, 'id' | 'revision'>
+/** Which message, as of which change: enough to know whether its content is at hand already. */
+export type MessageRef = Pick<MessageTable, 'id' | 'revision' | 'changes'>
 
 /** Messages with numbers below `seq` (or the newest), newest first. */
 export function messagesBefore(
@@ -78,7 +86,7 @@ export async function newestRefs(db: Db, channelIds: readonly string[]): Promise
   if (channelIds.length === 0) return []
   return db
     .selectFrom('message')
-    .select(['id', 'revision'])
+    .select(['id', 'revision', 'changes'])
     .where('channel_id', 'in', channelIds)
     .where('seq', '=', (eb) =>
       eb
@@ -95,7 +103,7 @@ export async function messageRefs(db: Db, ids: readonly string[]): Promise<Messa
   if (ids.length === 0) return []
   return db
     .selectFrom('message')
-    .select(['id', 'revision'])
+    .select(['id', 'revision', 'changes'])
     .where('id', 'in', ids)
     .where('deleted_at', 'is', null)
     .execute()
@@ -138,11 +146,11 @@ export function recentMessagesOf(
   senderId: string,
   channelIds: readonly string[],
   { since, until, limit }: { since: number; until: number; limit: number },
-): Promise<Pick<MessageTable, 'id' | 'channel_id' | 'seq' | 'has_files'>[]> {
+): Promise<Pick<MessageTable, 'id' | 'channel_id' | 'seq' | 'has_files' | 'thread_id'>[]> {
   if (channelIds.length === 0) return Promise.resolve([])
   return db
     .selectFrom('message')
-    .select(['id', 'channel_id', 'seq', 'has_files'])
+    .select(['id', 'channel_id', 'seq', 'has_files', 'thread_id'])
     .where('channel_id', 'in', channelIds)
     .where('sent_at', '>=', since)
     .where('sent_at', '<=', until)
@@ -158,7 +166,15 @@ export function recentMessagesOf(
 export async function eraseMessage(tx: Tx, id: string, by: string, now: number): Promise<boolean> {
   const { numUpdatedRows } = await tx
     .updateTable('message')
-    .set({ sealed: null, kid: null, deleted_at: now, deleted_by: by })
+    .set({
+      sealed: null,
+      kid: null,
+      deleted_at: now,
+      deleted_by: by,
+      pinned_at: null,
+      pinned_by: null,
+      reaction_count: 0,
+    })
     .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .executeTakeFirstOrThrow()
@@ -273,6 +289,14 @@ export async function deleteMessages(
   const doomed = await query.orderBy('seq').limit(limit).execute()
   const lastSeq = doomed.at(-1)?.seq
   if (lastSeq === undefined) return { removed: 0, lastSeq, withFiles: [] }
+  // Messages that answer these show the beginning of what is gone now.
+  await tx
+    .updateTable('message')
+    .set((eb) => ({ changes: eb('changes', '+', 1) }))
+    .where('reply_to_id', 'in', ({ selectFrom }) =>
+      selectFrom('message').select('id').where('channel_id', '=', channelId).where('seq', '<=', lastSeq),
+    )
+    .execute()
   await tx.deleteFrom('message').where('channel_id', '=', channelId).where('seq', '<=', lastSeq).execute()
   const withFiles = doomed.filter(({ has_files }) => has_files === 1).map(({ id }) => id)
   return { removed: doomed.length, lastSeq, withFiles }
@@ -290,7 +314,7 @@ function living(db: Db) {
 function livingRefs(db: Db, channelId: string) {
   return db
     .selectFrom('message')
-    .select(['id', 'revision'])
+    .select(['id', 'revision', 'changes'])
     .where('channel_id', '=', channelId)
     .where('deleted_at', 'is', null)
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { MessageContent } from '#events/events.ts'
+import type { MessageContent, Reaction, ReplyTarget } from '#events/events.ts'
 import type { Profile } from '#features/accounts/index.ts'
 import { filesJson, pictureAddress } from '#features/files/index.ts'
 import { isoTime, isoTimeOrNull } from '#lib/clock.ts'
@@ -10,14 +10,28 @@ import { conversationIdOf } from '#lib/conversation-id.ts'
 const messageTexts = new WeakMap<MessageContent, string>()
 const authorTexts = new WeakMap<Profile, string>()
 
-/** A message as JSON text, in the union of the forms that clients know. `author` is undefined once deleted. */
-export function messageJson(message: MessageContent, author: Profile | undefined): string {
-  return `{${messageFields(message, author)}}`
+/** Finds the profile of somebody, if there is one. */
+export interface Authors {
+  get(userId: string): Profile | undefined
+}
+
+/**
+ * A message as JSON text, in the union of the forms that clients know.
+ *
+ * @param authors of those that {@link peopleOf} names; who is not there was deleted
+ * @param viewerId who reads it, to tell which reactions are theirs
+ */
+export function messageJson(message: MessageContent, authors: Authors, viewerId?: string): string {
+  return `{${messageFields(message, authors, viewerId)}}`
 }
 
 /** The same without the braces, to put further fields beside. */
-export function messageFields(message: MessageContent, author: Profile | undefined): string {
-  return `${ownFields(message)},${message.isDirect ? originFields(author) : ''}${author ? authorFields(author) : unknownAuthor}`
+export function messageFields(message: MessageContent, authors: Authors, viewerId?: string): string {
+  const author = authors.get(message.senderId)
+  const answered = message.replyTo ? JSON.stringify(replyToWire(message.replyTo, authors)) : 'null'
+  const said = `"reply_to":${answered},"reactions":${reactionsJson(message.reactions, viewerId)}`
+  const origin = message.isDirect ? originFields(author) : ''
+  return `${ownFields(message)},${said},${origin}${author ? authorFields(author) : unknownAuthor}`
 }
 
 /** Whether a direct message came from another server, and from whom there. */
@@ -26,9 +40,17 @@ function originFields(author: Profile | undefined): string {
   return `"federated":true,"remote_actor_uri":${JSON.stringify(author!.actorUri)},`
 }
 
+/** Whose profiles are needed to show messages. */
+export function peopleOf(messages: readonly MessageContent[]): string[] {
+  return messages.flatMap(({ senderId, replyTo }) =>
+    replyTo && replyTo.senderId !== null ? [senderId, replyTo.senderId] : [senderId],
+  )
+}
+
 function ownFields(message: MessageContent): string {
   const known = messageTexts.get(message)
   if (known !== undefined) return known
+  const { edited, thread, pinned } = message
   const fields = inner({
     message_id: message.id,
     ...placeFields(message),
@@ -39,10 +61,41 @@ function ownFields(message: MessageContent): string {
     sender_user_id: message.senderId,
     sender_id: message.senderId,
     sent_at: isoTime(message.sentAt),
+    edited_at: isoTimeOrNull(edited?.at ?? null),
+    edited_by: edited?.by ?? null,
+    thread_id: message.threadId,
+    thread: thread && { reply_count: thread.replies, last_reply_at: isoTime(thread.lastAt) },
+    pinned_at: isoTimeOrNull(pinned?.at ?? null),
+    pinned_by: pinned?.by ?? null,
   })
   const text = `${fields},${filesJson(message.files)}`
   messageTexts.set(message, text)
   return text
+}
+
+function replyToWire({ id, senderId, excerpt }: ReplyTarget, authors: Authors): object {
+  return {
+    message_id: id,
+    sender_user_id: senderId,
+    username: senderId === null ? null : (authors.get(senderId)?.username ?? 'Unknown User'),
+    message: excerpt,
+    deleted: senderId === null,
+  }
+}
+
+/** People that a summary names at most; `count` tells of all. */
+const MAX_NAMED = 200
+
+/** Reactions as JSON text. @param viewerId adds `viewer_reacted` */
+export function reactionsJson(reactions: readonly Reaction[], viewerId?: string): string {
+  if (reactions.length === 0) return '[]'
+  const items = reactions.map(({ emoji, userIds }) => ({
+    emoji,
+    count: userIds.length,
+    ...(viewerId !== undefined && { viewer_reacted: userIds.includes(viewerId) }),
+    user_ids: userIds.slice(0, MAX_NAMED),
+  }))
+  return JSON.stringify(items)
 }
 
 /** Clients tell direct messages by their `conversation_id`, and that they have no `channel_id`. */

@@ -1,6 +1,6 @@
 import type { Context } from '#context'
 import { ChannelParams } from '#features/channels/index.ts'
-import { messageJson } from '#features/messages/index.ts'
+import { authorsOf, messageJson } from '#features/messages/index.ts'
 import { RawJson, type Api } from '#http/endpoint.ts'
 import { badRequest } from '#http/errors.ts'
 import { ChannelSearchAnswer, ChannelSearchInput, SearchAnswer, SearchInput } from './schema.ts'
@@ -27,7 +27,7 @@ export function searchRoutes(api: Api, ctx: Context): void {
       if (input.scan_limit < 1 || input.scan_limit > MAX_SCAN)
         throw badRequest(`scan_limit must be from 1 to ${MAX_SCAN}`)
       const { channel, ...page } = await searchChannel(ctx, actor, params.channel_id, input)
-      return answer(ctx, page, {
+      return answer(ctx, actor.userId, page, {
         query: input.q.trim(),
         scanned: channel.last_seq,
         truncated_scan: !page.complete,
@@ -48,18 +48,19 @@ export function searchRoutes(api: Api, ctx: Context): void {
     },
     async ({ actor, input }) => {
       const page = await searchEverywhere(ctx, actor, input)
-      return answer(ctx, page, { query: input.q.trim(), complete: page.complete })
+      return answer(ctx, actor.userId, page, { query: input.q.trim(), complete: page.complete })
     },
   )
 }
 
 async function answer(
   ctx: Pick<Context, 'profiles'>,
+  viewerId: string,
   { messages, nextCursor }: SearchPage,
   fields: object,
 ): Promise<RawJson> {
-  const authors = await ctx.profiles.of(messages.map(({ senderId }) => senderId))
-  const items = messages.map((message) => messageJson(message, authors.get(message.senderId)))
+  const authors = await authorsOf(ctx, messages)
+  const items = messages.map((message) => messageJson(message, authors, viewerId))
   const rest = JSON.stringify({ ...fields, next_cursor: nextCursor }).slice(1)
   return new RawJson(200, `{"status_code":200,"messages":[${items.join(',')}],${rest}`)
 }

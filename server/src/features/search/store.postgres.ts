@@ -101,7 +101,7 @@ export class PostgresSearchStore implements SearchStore {
         this.#within(window).orderBy('sent_at', 'desc').orderBy('message_id', 'desc').limit(FIRST).as('hit'),
       )
       .innerJoin('message', 'message.id', 'hit.message_id')
-      .select(['message.id', 'message.revision', 'message.sent_at'])
+      .select(['message.id', 'message.revision', 'message.changes', 'message.sent_at'])
       .where('hit.tokens', '@@', query)
       .where((where) => where('hit.channel_id', '=', where.fn.any(where.val(channelIds))))
       .orderBy('hit.sent_at', 'desc')
@@ -127,7 +127,7 @@ export class PostgresSearchStore implements SearchStore {
     return this.#db.aside
       .selectFrom(newest.as('hit'))
       .innerJoin('message', 'message.id', 'hit.message_id')
-      .select(['message.id', 'message.revision', 'message.sent_at'])
+      .select(['message.id', 'message.revision', 'message.changes', 'message.sent_at'])
       .orderBy('hit.sent_at', 'desc')
       .orderBy('hit.message_id', 'desc')
       .execute()

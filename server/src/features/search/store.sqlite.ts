@@ -59,7 +59,7 @@ export class SqliteSearchStore implements SearchStore {
       .selectFrom('search_index')
       .innerJoin('search_document', 'search_document.doc', 'search_index.rowid')
       .innerJoin('message', 'message.id', 'search_document.message_id')
-      .select(['message.id', 'message.revision', 'message.sent_at'])
+      .select(['message.id', 'message.revision', 'message.changes', 'message.sent_at'])
       .where('search_index.search_index', 'match', months ? `(${query}) AND (${months.join(' OR ')})` : query)
       .where('search_index.rowid', '>=', since)
       .where('search_index.rowid', '<', end)

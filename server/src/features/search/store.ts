@@ -36,6 +36,7 @@ export interface Range {
 export interface Found {
   readonly id: string
   readonly revision: number
+  readonly changes: number
   readonly sent_at: number
 }
 
@@ -114,10 +115,10 @@ export async function hasMessages(db: Db): Promise<boolean> {
 export function messagesBelow(
   db: Db,
   { below, limit }: { below: string; limit: number },
-): Promise<{ id: string; revision: number }[]> {
+): Promise<{ id: string; revision: number; changes: number }[]> {
   return db
     .selectFrom('message')
-    .select(['id', 'revision'])
+    .select(['id', 'revision', 'changes'])
     .where('id', '<', below)
     .where('deleted_at', 'is', null)
     .orderBy('id', 'desc')

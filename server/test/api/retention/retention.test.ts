@@ -134,6 +134,9 @@ test('more than one batch is removed, and nothing that is younger', async () => 
           deleted_at: now,
           deleted_by: owner.id,
           has_files: 0,
+          changes: 0,
+          thread_replies: 0,
+          reaction_count: 0,
         }),
       )
     }
