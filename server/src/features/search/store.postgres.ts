@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Database, Tx } from '#db/database.ts'
 import { toTsquery, type Expression } from './expression.ts'
 import { monthsBetween, monthToken } from './months.ts'
@@ -5,8 +6,10 @@ import type { Found, IndexEntry, Place, Range, SearchStore } from './store.ts'
 
 /** So many messages are looked at one by one, the newest first. */
 const FIRST = 2000
-/** The second window should hold so many times what is wanted, going by the first one. */
-const SAFETY = 1.5
+/** The second window should hold so many matches, going by the first one. They are fetched in a millisecond or two. */
+const TARGET = 40
+/** If the first window held none, the second one goes so many times as far back: it may hold some hundreds. */
+const FAR = 800
 /** Each further window goes back so many times as far. */
 const GROWTH = 6
 /** Windows that are searched by the index; the last one is all the rest. */
@@ -23,14 +26,19 @@ interface Window {
  * GIN finds all messages with a word but does not know which of them are the newest. A word that is in every tenth
  * message would mean to fetch and sort a hundred thousand of a million. So the history is searched in windows: first
  * the newest two thousand messages, which are looked at one by one and are enough for words that are common; then, by
- * the index, as far back as should do, going by how many matches were among those, then farther, then all the rest. Each
- * message has its month as a token, so that the index itself can tell what is outside of a window.
+ * the index, as far back as should do, going by how many matches were among those, then farther, then all the rest. For
+ * words that are rare, that is all the rest at once. Each message has its month as a token, so that the index itself can
+ * tell what is outside of a window; reading the lists of months is most of the work, so a window without a beginning
+ * does without them.
  */
 export class PostgresSearchStore implements SearchStore {
   readonly #db: Database
+  readonly #first: number
 
-  constructor(db: Database) {
+  /** @param first how many messages are looked at one by one */
+  constructor(db: Database, first = FIRST) {
     this.#db = db
+    this.#first = first
   }
 
   put(tx: Tx, entries: readonly IndexEntry[]): void {
@@ -56,16 +64,18 @@ export class PostgresSearchStore implements SearchStore {
 
   async find(expressions: readonly Expression[], range: Range): Promise<Found[]> {
     const query = toTsquery(expressions)
-    const floor = Number.isFinite(range.since) ? range.since : 0
     const start = startOf(range)
-    const found = await this.#lookThrough(query, range, { since: floor, before: start })
+    const first = { since: Math.max(0, range.since), before: start }
+    const found = await this.#lookThrough(query, range, first)
     if (found.length === range.limit) return found
-    const [newest, last] = await this.#placesAfter(start, [0, FIRST - 1])
-    if (!newest || !last || last.sentAt < floor) return found
-    let span = ((newest.sentAt - last.sentAt) * SAFETY * range.limit) / Math.max(1, found.length)
+    const [newest, last, oldest] = await this.#placesAfter(start)
+    if (!newest || !last || last.sentAt < range.since) return found
+    const floor = range.since <= (oldest?.sentAt ?? 0) ? 0 : range.since
+    let span = (newest.sentAt - last.sentAt) * (found.length === 0 ? FAR : TARGET / found.length)
     let before = last
     for (let turn = 1; found.length < range.limit; turn++, span *= GROWTH) {
-      const since = turn === WINDOWS ? floor : Math.max(floor, Math.floor(newest.sentAt - span))
+      const back = Math.floor(newest.sentAt - span)
+      const since = turn === WINDOWS || back <= (oldest?.sentAt ?? 0) ? floor : Math.max(floor, back)
       const limit = range.limit - found.length
       found.push(...(await this.#searchIndex(query, { ...range, limit }, { since, before })))
       if (since === floor) break
@@ -74,23 +84,29 @@ export class PostgresSearchStore implements SearchStore {
     return found
   }
 
-  /** The places of the messages that come so many after another place, as far as there are any. */
-  async #placesAfter({ sentAt, messageId }: Place, counts: readonly [number, number]): Promise<Place[]> {
-    const one = (count: number) =>
+  /** The newest message before a place, the last one that is looked at by itself, and the oldest of all. */
+  async #placesAfter({ sentAt, messageId }: Place): Promise<(Place | undefined)[]> {
+    const one = (name: string, count: number, order: 'asc' | 'desc') =>
       this.#db.aside
         .selectFrom('search_document')
-        .select(['sent_at', 'message_id'])
+        .select(['sent_at', 'message_id', sql.lit(name).as('name')])
         .where((where) => where(where.refTuple('sent_at', 'message_id'), '<', where.tuple(sentAt, messageId)))
-        .orderBy('sent_at', 'desc')
-        .orderBy('message_id', 'desc')
+        .orderBy('sent_at', order)
+        .orderBy('message_id', order)
         .offset(count)
         .limit(1)
-    const rows = await this.#db.aside
-      .selectFrom(one(counts[0]).as('one'))
+        .as(name)
+    const { aside } = this.#db
+    const rows = await aside
+      .selectFrom(one('newest', 0, 'desc'))
       .selectAll()
-      .unionAll(this.#db.aside.selectFrom(one(counts[1]).as('two')).selectAll())
+      .unionAll(aside.selectFrom(one('last', this.#first - 1, 'desc')).selectAll())
+      .unionAll(aside.selectFrom(one('oldest', 0, 'asc')).selectAll())
       .execute()
-    return rows.map((row) => ({ sentAt: row.sent_at, messageId: row.message_id }))
+    return ['newest', 'last', 'oldest'].map((name) => {
+      const row = rows.find((found) => found.name === name)
+      return row && { sentAt: row.sent_at, messageId: row.message_id }
+    })
   }
 
   /** Looks at the newest messages of a window one by one, until enough are found. */
@@ -98,7 +114,11 @@ export class PostgresSearchStore implements SearchStore {
     return this.#db.aside
       .selectFrom(
         // The limit keeps the planner from asking the index for all there is, only to throw most of it away.
-        this.#within(window).orderBy('sent_at', 'desc').orderBy('message_id', 'desc').limit(FIRST).as('hit'),
+        this.#within(window)
+          .orderBy('sent_at', 'desc')
+          .orderBy('message_id', 'desc')
+          .limit(this.#first)
+          .as('hit'),
       )
       .innerJoin('message', 'message.id', 'hit.message_id')
       .select(['message.id', 'message.revision', 'message.changes', 'message.sent_at'])
