@@ -406,6 +406,27 @@ test('who is blocked, here or by the person, gets nothing through, and is not to
   expect((await tryDm(ann, bob)).status).toBe(403)
 })
 
+test('who is banned here gets nothing through from elsewhere, but may take back what they did', async () => {
+  await using at = await incoming()
+  const { ann, bob, server, peer } = at
+  const deliver = async (activity: Record<string, unknown>): Promise<string> =>
+    (await peer.deliver(server, '/ap/inbox', peer.activity(bob, activity))).body.result.action
+  const note = `${bob}/notes/before`
+  expect(await at.write({ id: note })).toBe('dm_delivered')
+  const bobHere = (await messagesWith(ann, bob)).messages[0].sender_user_id as string
+  const banned = await ann.post(`/api/v1/moderation/users/${bobHere}/ban`, { reason: 'spam' })
+  expect(banned.status, JSON.stringify(banned.body)).toBe(201)
+
+  expect(await at.write({ content: 'still me' })).toBe('dropped')
+  expect(await deliver({ type: 'Follow', object: actorOf(server, ann) })).toBe('dropped')
+  expect((await ann.get('/api/v1/federation/follows')).body).toMatchObject({ followers: [] })
+  expect(await at.texts()).toEqual(['hello'])
+  expect(await deliver({ type: 'Delete', object: note })).toBe('dm_deleted')
+
+  await ann.delete(`/api/v1/moderation/users/${bobHere}/ban`)
+  expect(await at.write({ content: 'again' })).toBe('dm_delivered')
+})
+
 test('strangers ask first if the person wants that; nobody is told of a refusal', async () => {
   await using at = await incoming()
   await at.ann.put('/api/v1/dms/settings', { json: { accept_from: 'contacts' } })

@@ -1,4 +1,6 @@
+import type { Db } from '#db/database.ts'
 import { isBlocked } from '#features/dms/index.ts'
+import { restrictionsOf } from '#features/restrictions/index.ts'
 import { notFound } from '#http/errors.ts'
 import { acceptActivity } from '../activities.ts'
 import { enqueueDelivery } from '../delivery/enqueue.ts'
@@ -16,6 +18,9 @@ import type { Applied, Effect, ProvenActivity } from './effect.ts'
 export type ApplyDeps = DirectDeps
 
 const IGNORED: Applied = { action: 'ignored' }
+const DROPPED: Applied = { action: 'dropped' }
+/** What somebody who is banned here may still do: take back what they did. */
+const TAKES_BACK: ReadonlySet<string | undefined> = new Set(['Undo', 'Delete', 'Block', 'Reject'])
 
 /**
  * Lets an activity take effect, once. That it did is a row of the same transaction.
@@ -24,19 +29,28 @@ const IGNORED: Applied = { action: 'ignored' }
  */
 export async function applyActivity(ctx: ApplyDeps, proven: ProvenActivity): Promise<Applied> {
   const { activity, actor } = proven
+  // Nobody elsewhere is told of a ban. Looked at before anything is fetched for it, and once more when it counts.
+  const isKeptOut = async (db: Db): Promise<boolean> =>
+    !TAKES_BACK.has(activity.type) && (await isBanned(db, actor.id, ctx.clock()))
+  if (await isKeptOut(ctx.db.read)) return DROPPED
   const effect = await prepare(ctx, proven)
   if ('action' in effect) return effect
   try {
     const now = ctx.clock()
     const applied = await ctx.db.transact(async (tx): Promise<Applied> => {
       if (!(await markSeen(tx, actor.id, activity.id, now))) return { action: 'duplicate' }
-      return effect.apply(tx, now)
+      return (await isKeptOut(tx)) ? DROPPED : effect.apply(tx, now)
     })
     if (applied.action !== 'duplicate') effect.committed?.(applied)
     return applied
   } finally {
     await effect[Symbol.asyncDispose]?.()
   }
+}
+
+async function isBanned(db: Db, actorId: string, now: number): Promise<boolean> {
+  const userId = (await findRemoteActor(db, actorId))?.user_id
+  return userId != null && (await restrictionsOf(db, userId, now)).ban !== null
 }
 
 /** What an activity would do, or in a word why nothing; then it is not worth remembering. */
