@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer } from '../support/api.ts'
 import { Person } from '../support/people.ts'
+import { exchange, statusesIn } from '../support/raw.ts'
 import { Refused, Socket } from '../support/socket.ts'
 
-const MALFORMED = ['0', 'null', '..', '%00', "' or 1=1 --", '{"$ne":null}', 'x'.repeat(300)]
+/** Not `..`, which URLs of clients resolve: it has a test of its own. */
+const MALFORMED = ['0', 'null', '%00', "' or 1=1 --", '{"$ne":null}', 'x'.repeat(300)]
 
 /** Everything about a channel that somebody can try with its id alone. */
 function attempts(person: Person, channel: string, message: string, user: string): Promise<Answer>[] {
@@ -90,6 +92,16 @@ describe('objects of others by their id (CWE-639)', () => {
       }
       const profile = await person.call('POST', '/api/v1/users/profile', { json: { user_id: id } })
       expect(profile.status).toBe(404)
+    }
+  })
+
+  test.each(['..', '%2e%2e', '..%2f..', '.'])('%s as an id leads nowhere (CWE-22)', async (id) => {
+    const { token } = await Person.signUp()
+    for (const path of [`channels/${id}/load_messages`, `channels/${id}/search?q=secret`]) {
+      const { said } = await exchange(
+        `GET /api/v1/${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`,
+      )
+      expect(statusesIn(said), path).toEqual([404])
     }
   })
 })
