@@ -1,23 +1,15 @@
 import type { Context } from '#context'
-import { deleteOldEntries } from './store.ts'
+import { deleteBefore, deleteInBatches } from '#db/delete-in-batches.ts'
 
 const DAY = 24 * 3600 * 1000
-/** Few enough that others get their turn in between. */
-const BATCH = 500
 
-/** Removes entries that are older than the operator wants them kept, until none is left. */
+/** Removes entries that are older than the operator wants them kept. @returns how many */
 export async function pruneAudit(
-  ctx: Pick<Context, 'db' | 'clock' | 'config'>,
+  { db, clock, config }: Pick<Context, 'db' | 'clock' | 'config'>,
   signal: AbortSignal,
 ): Promise<number> {
-  const days = ctx.config.audit.retention_days
+  const days = config.audit.retention_days
   if (days === 0) return 0
-  let total = 0
-  let removed: number
-  do {
-    signal.throwIfAborted()
-    removed = await ctx.db.transact((tx) => deleteOldEntries(tx, ctx.clock() - days * DAY, BATCH))
-    total += removed
-  } while (removed === BATCH)
-  return total
+  const before = clock() - days * DAY
+  return deleteInBatches(db, { signal }, (tx, limit) => deleteBefore(tx, 'audit_entry', before, limit))
 }

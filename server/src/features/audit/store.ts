@@ -56,18 +56,3 @@ export function listEntries(
   }
   return query.orderBy('at', 'desc').orderBy('audit_entry.id', 'desc').limit(page.limit).execute()
 }
-
-/** Removes entries older than `before`. @returns how many */
-export async function deleteOldEntries(tx: Tx, before: number, limit: number): Promise<number> {
-  const rows = await tx
-    .selectFrom('audit_entry')
-    .select('id')
-    .where('at', '<', before)
-    .orderBy('at')
-    .limit(limit)
-    .execute()
-  if (rows.length === 0) return 0
-  const ids = rows.map(({ id }) => id)
-  await tx.deleteFrom('audit_entry').where('id', 'in', ids).execute()
-  return ids.length
-}

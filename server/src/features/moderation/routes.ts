@@ -1,6 +1,7 @@
 import type { Context } from '#context'
 import type { Api } from '#http/endpoint.ts'
 import { isoTime } from '#lib/clock.ts'
+import type { Right } from '#lib/rights.ts'
 import { deleteRecentMessages } from './clean-up.ts'
 import { reportRoutes } from './report-routes.ts'
 import { ban, endTimeout, kick, timeOut, unban } from './restrict.ts'
@@ -16,8 +17,19 @@ import {
   UserParams,
 } from './schema.ts'
 
-const tag = 'Moderation'
 const RANK = 'The person must rank below the caller; owners cannot be moderated.'
+
+/** What all routes have in common that do something to somebody. */
+function onUser<const R extends Right>(act: string, right: R) {
+  return {
+    path: `/api/v1/moderation/users/:user_id/${act}`,
+    tag: 'Moderation',
+    access: right,
+    bucket: 'default',
+    params: UserParams,
+    errors: [404],
+  } as const
+}
 
 export function moderationRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock' | 'messages'>): void {
   banRoutes(api, ctx)
@@ -25,17 +37,12 @@ export function moderationRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock' | '
 
   api.endpoint(
     {
+      ...onUser('kick', 'ban_users'),
       method: 'POST',
-      path: '/api/v1/moderation/users/:user_id/kick',
-      tag,
       summary: 'End all sessions of somebody',
       description: `They may sign in again. ${RANK}`,
-      access: 'ban_users',
-      bucket: 'default',
-      params: UserParams,
       input: ReasonInput,
       answers: { 200: Kicked },
-      errors: [404],
     },
     async ({ actor, params: { user_id: id }, input }) => {
       const ended = await kick(ctx, actor, id, input.reason)
@@ -45,19 +52,14 @@ export function moderationRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock' | '
 
   api.endpoint(
     {
+      ...onUser('messages/delete', 'delete_messages'),
       method: 'POST',
-      path: '/api/v1/moderation/users/:user_id/messages/delete',
-      tag,
       summary: 'Delete what somebody sent lately',
       description:
         `Newest first, wherever the caller has \`delete_messages\`, never in direct conversations. Sockets get a ` +
         `frame for each message. ${RANK}`,
-      access: 'delete_messages',
-      bucket: 'default',
-      params: UserParams,
       input: CleanUpInput,
       answers: { 200: CleanedUp },
-      errors: [404],
     },
     async ({ actor, params: { user_id: id }, input }) => {
       const { minutes, limit } = input
@@ -71,14 +73,7 @@ export function moderationRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock' | '
 }
 
 function banRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock'>): void {
-  const common = {
-    path: '/api/v1/moderation/users/:user_id/ban',
-    tag,
-    access: 'ban_users',
-    bucket: 'default',
-    params: UserParams,
-    errors: [404],
-  } as const
+  const common = onUser('ban', 'ban_users')
   api.endpoint(
     {
       ...common,
@@ -108,14 +103,7 @@ function banRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock'>): void {
 }
 
 function timeoutRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock'>): void {
-  const common = {
-    path: '/api/v1/moderation/users/:user_id/timeout',
-    tag,
-    access: 'mute_users',
-    bucket: 'default',
-    params: UserParams,
-    errors: [404],
-  } as const
+  const common = onUser('timeout', 'mute_users')
   api.endpoint(
     {
       ...common,

@@ -1,21 +1,14 @@
 import type { Context } from '#context'
+import { deleteInBatches } from '#db/delete-in-batches.ts'
 import { deleteOver } from './store.ts'
 
-const BATCH = 500
 /** For whoever looks into an incident. */
 const KEPT_MS = 24 * 3600 * 1000
 
 /** Removes challenges and node sessions that were over a day ago. @returns how many */
-export async function pruneNodeSessions(
-  ctx: Pick<Context, 'db' | 'clock'>,
+export function pruneNodeSessions(
+  { db, clock }: Pick<Context, 'db' | 'clock'>,
   signal: AbortSignal,
 ): Promise<number> {
-  let total = 0
-  let removed: number
-  do {
-    signal.throwIfAborted()
-    removed = await ctx.db.transact((tx) => deleteOver(tx, ctx.clock() - KEPT_MS, BATCH))
-    total += removed
-  } while (removed >= BATCH)
-  return total
+  return deleteInBatches(db, { signal }, (tx, limit) => deleteOver(tx, clock() - KEPT_MS, limit))
 }

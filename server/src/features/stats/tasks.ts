@@ -1,13 +1,12 @@
 import type { Context } from '#context'
+import { deleteBefore, deleteInBatches } from '#db/delete-in-batches.ts'
 import { countStatuses, deleteActiveDays, lastSampleAt, noteActiveDays } from './figures-store.ts'
 import { rollUpMessages } from './roll-up.ts'
-import { addSample, deleteOldActivity } from './store.ts'
+import { addSample } from './store.ts'
 
 const DAY = 24 * 3600 * 1000
 /** Enough for what is asked, which is 30 days. */
 const ACTIVE_DAYS_KEPT = 35
-/** Few enough that others get their turn in between. */
-const BATCH = 500
 /** Messages that the frequent task counts; what is more, after an update say, is left to the hourly one. */
 const COUNTED_AT_ONCE = 200_000
 
@@ -64,14 +63,7 @@ async function sample(ctx: Pick<Deps, 'db' | 'clock'>): Promise<number> {
   return online
 }
 
-async function pruneActivity(ctx: Deps, signal: AbortSignal): Promise<number> {
-  const before = ctx.clock() - ctx.config.stats.activity_retention_days * DAY
-  let total = 0
-  let removed: number
-  do {
-    signal.throwIfAborted()
-    removed = await ctx.db.transact((tx) => deleteOldActivity(tx, before, BATCH))
-    total += removed
-  } while (removed === BATCH)
-  return total
+function pruneActivity({ db, clock, config }: Deps, signal: AbortSignal): Promise<number> {
+  const before = clock() - config.stats.activity_retention_days * DAY
+  return deleteInBatches(db, { signal }, (tx, limit) => deleteBefore(tx, 'activity', before, limit))
 }
