@@ -32,6 +32,7 @@ import { RedisStore } from '#http/rate-limit/redis-store.ts'
 import type { RateLimitStore } from '#http/rate-limit/store.ts'
 import { formatNetwork, networkOf } from '#lib/ip.ts'
 import type { Log } from '#log/log.ts'
+import { LogTail } from '#log/tail.ts'
 import { Media } from '#media/media.ts'
 import { Scanner } from '#media/scanner.ts'
 import { Stores } from '#storage/stores.ts'
@@ -52,6 +53,8 @@ export interface Instance {
 export interface Context extends AsyncDisposable {
   readonly config: Config
   readonly log: Log
+  /** The newest lines of the log; none of a command. */
+  readonly logTail: LogTail
   readonly clock: Clock
   readonly bus: Bus
   readonly db: Database
@@ -89,6 +92,8 @@ export interface Context extends AsyncDisposable {
 export interface ContextOptions {
   readonly config: Config
   readonly log: Log
+  /** What `log` writes to as well. */
+  readonly logTail?: LogTail
   readonly clock?: Clock
   /** Whether this process is a server, which alone may write the event log. A command beside it is not. */
   readonly role: 'server' | 'command'
@@ -102,7 +107,7 @@ export interface ContextOptions {
  * @throws KeyError, DatabaseUnavailableError, NewerDatabaseError, AlreadyRunningError
  */
 export async function createContext(options: ContextOptions): Promise<Context> {
-  const { config, log, clock = systemClock } = options
+  const { config, log, logTail = new LogTail(), clock = systemClock } = options
   await using cleanup = new AsyncDisposableStack()
   const master = loadMasterKey({ dataDir: config.data_dir, fromConfig: config.master_key })
   if (master.created)
@@ -204,6 +209,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   return {
     config,
     log,
+    logTail,
     clock,
     bus,
     db,

@@ -4,6 +4,7 @@ import { loadConfig } from '#config/load.ts'
 import { createContext } from '#context'
 import { hasOwner } from '#features/instance/index.ts'
 import { createLog } from '#log/log.ts'
+import { LogTail } from '#log/tail.ts'
 import { releaseMemory } from '#lib/release-memory.ts'
 import { version } from '#lib/version.ts'
 import { dataDirOf, withExamples } from './options.ts'
@@ -19,7 +20,8 @@ export function serveCommand(): Command {
 async function serve(dataDir: string | undefined): Promise<void> {
   const loaded = loadConfig({ env: process.env, dataDir })
   const { config, warnings, sources } = loaded
-  const log = createLog(config.log)
+  const logTail = new LogTail()
+  const log = createLog({ ...config.log, tail: logTail })
   for (const warning of warnings) log.warn(warning)
 
   // What nobody caught leaves the process in a state nobody knows; the log is told first, without secrets.
@@ -32,6 +34,7 @@ async function serve(dataDir: string | undefined): Promise<void> {
   await using ctx = await createContext({
     config,
     log,
+    logTail,
     role: 'server',
     onFatal: (reason) => {
       log.fatal({ err: reason }, 'this process cannot go on; stopping')

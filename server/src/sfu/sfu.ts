@@ -46,6 +46,7 @@ export class Sfu implements AsyncDisposable {
   #stats: SfuStats | undefined
   #port: number | undefined
   #disposed = false
+  #isBroken = false
 
   constructor(options: SfuOptions) {
     this.#options = options
@@ -65,6 +66,11 @@ export class Sfu implements AsyncDisposable {
   /** The port that media comes in on; undefined while the media server does not run. */
   get port(): number | undefined {
     return this.#port
+  }
+
+  /** Whether it could not be started when it was needed last. */
+  get isBroken(): boolean {
+    return this.#isBroken
   }
 
   /** Resolves when media can be had. @throws MediaUnavailableError */
@@ -147,7 +153,10 @@ export class Sfu implements AsyncDisposable {
       worker.once('exit', () => fail('the media server did not start'))
     })
     // Whoever waits for it is told; nobody may be waiting.
-    ready.catch(() => {})
+    ready.then(
+      () => (this.#isBroken = false),
+      () => (this.#isBroken = !this.#disposed),
+    )
     worker.on('error', (error) =>
       this.#options.onTrouble(error instanceof Error ? error.message : String(error)),
     )

@@ -121,6 +121,13 @@ describe.runIf(onPostgres).each(links)('two processes %s', (_name, linked) => {
       .toBe(401)
     expect((await socket.closed()).code).toBe(1008)
     expect(socket.texts).toEqual(['for members'])
+
+    const general = await owner!.createChannel('general')
+    const settings = { MAX_MESSAGE_LENGTH: 5 }
+    await owner!.put('/api/v1/system/runtime-config', { json: { settings } })
+    const send = () =>
+      at(two, owner!).post(`/api/v1/channels/${general}/send_message`, { message: 'too long' })
+    await expect.poll(async () => (await send()).status, { timeout: 15_000 }).toBe(400)
   })
 
   test.runIf(!linked || hasRedis())('know who is here at either', async () => {

@@ -8,6 +8,7 @@ import { loadConfig } from '#config/load.ts'
 import { createContext, type Context } from '#context'
 import { changeSettings, type ServerSettings } from '#features/instance/index.ts'
 import { createLog } from '#log/log.ts'
+import { LogTail } from '#log/tail.ts'
 import { Person } from './person.ts'
 import { Secrets } from './secrets.ts'
 
@@ -109,7 +110,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     },
     dataDir: place.dataDir,
   })
+  const logTail = new LogTail()
   const log = createLog({
+    tail: logTail,
     level: config.log.level,
     format: 'json',
     destination: { write: (line) => void logLines.push(line) },
@@ -118,6 +121,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const ctx = await createContext({
     config,
     log,
+    logTail,
     role: 'server',
     clock: () => Date.now() + clock.offset,
   })

@@ -14,7 +14,7 @@ interface Words {
 const words: Readonly<Record<ActivityType, Words>> = {
   user_joined: { title: 'New user', describe: (who) => `${who} joined the server` },
   user_signed_in: { title: 'Sign-in', describe: (who) => `${who} signed in` },
-  user_left: { title: 'User left', describe: (who) => `${who} left the server` },
+  user_left: { title: 'User left', describe: (who, { because }) => `${who} was ${String(because)}` },
   channel_created: {
     title: 'New channel',
     describe: (who, { channel_name: name }) => `${who} created the channel ${String(name)}`,

@@ -7,18 +7,14 @@ import type { Api } from '#http/endpoint.ts'
 import { forbidden } from '#http/errors.ts'
 import { version } from '#lib/version.ts'
 import { serverPictureRoutes } from './pictures.ts'
+import { healthRoutes } from './health.ts'
 import { latestReleaseRoutes } from './latest-release.ts'
+import { logRoutes } from './log-routes.ts'
 import { registrationOf } from './registration.ts'
+import { runtimeConfigRoutes } from './runtime-config-routes.ts'
 import { serverInfoRoutes } from './server-info.ts'
 import { hasOwner } from './settings.ts'
 import { usageRoutes } from './usage-routes.ts'
-
-const Health = z
-  .object({
-    status: z.enum(['ok', 'degraded']),
-    components: z.record(z.string(), z.boolean()),
-  })
-  .meta({ id: 'Health' })
 
 export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): void {
   api.endpoint(
@@ -57,64 +53,10 @@ export function instanceRoutes(app: FastifyInstance, api: Api, ctx: Context): vo
   serverInfoRoutes(api, ctx)
   usageRoutes(api, ctx)
   latestReleaseRoutes(api, ctx)
+  runtimeConfigRoutes(api, ctx)
+  logRoutes(api, ctx)
   healthRoutes(api, ctx)
   metricsRoute(app, ctx)
-}
-
-function healthRoutes(api: Api, ctx: Context): void {
-  api.endpoint(
-    {
-      method: 'GET',
-      path: '/healthz',
-      tag: 'Operation',
-      summary: 'Whether the process lives',
-      access: 'public',
-      bucket: 'default',
-      answers: { 200: Health },
-    },
-    () => ({ status: 'ok' as const, components: { api: true } }),
-  )
-
-  api.endpoint(
-    {
-      method: 'GET',
-      path: '/readyz',
-      tag: 'Operation',
-      summary: 'Whether the server can serve: 503 while the database is away or the server stops',
-      access: 'public',
-      bucket: 'default',
-      answers: { 200: Health, 503: Health },
-    },
-    async ({ reply }) => {
-      const health = await healthOf(ctx)
-      const ready = health.status === 'ok'
-      reply.code(ready ? 200 : 503)
-      if (!ready) reply.header('retry-after', '2')
-      return health
-    },
-  )
-
-  api.endpoint(
-    {
-      method: 'GET',
-      path: '/api/v1/system/instance-health',
-      tag: 'Operation',
-      summary: 'How the parts of the server are, for people to look at',
-      access: 'public',
-      bucket: 'default',
-      answers: { 200: z.object({ status_code: z.literal(200), instance_health: Health }) },
-    },
-    async () => ({ instance_health: await healthOf(ctx) }),
-  )
-}
-
-async function healthOf(ctx: Context): Promise<z.output<typeof Health>> {
-  const database = await ctx.db.ping().then(
-    () => true,
-    () => false,
-  )
-  const api = !ctx.instance.stopping
-  return { status: database && api ? 'ok' : 'degraded', components: { api, database } }
 }
 
 /** `/metrics`: with the configured token, or without one from this machine only. */

@@ -5,9 +5,8 @@ import type { Api } from '#http/endpoint.ts'
 import { badRequest } from '#http/errors.ts'
 import { IsoTime } from '#http/schemas.ts'
 import { isoTime } from '#lib/clock.ts'
-import { cleanLine, cleanText } from '#lib/text.ts'
 import { version } from '#lib/version.ts'
-import { changeSettings } from './change-settings.ts'
+import { changeSettings, tidy } from './change-settings.ts'
 import { serverNameOf } from './rename.ts'
 import { countMembers, readCreationTime, serverSettings, type ServerSettings } from './settings.ts'
 
@@ -172,8 +171,5 @@ export function serverInfoRoutes(api: Api, ctx: Context): void {
 
 /** Text as it will be stored. @throws HttpError 422 */
 function cleaned(name: string, value: unknown): unknown {
-  if (typeof value !== 'string') return value
-  if (name === 'server_name') return serverNameOf(value)
-  const text = name === 'server_description' ? cleanLine(value) : cleanText(value).trim()
-  return text === '' ? null : text
+  return name === 'server_name' ? serverNameOf(value as string) : tidy(name, value)
 }

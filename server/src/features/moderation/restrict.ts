@@ -3,6 +3,7 @@ import type { Tx } from '#db/database.ts'
 import type { UserTable } from '#db/tables.ts'
 import { recordAudit } from '#features/audit/index.ts'
 import { endSessions } from '#features/auth/index.ts'
+import { recordActivity } from '#features/stats/index.ts'
 import { deleteRestriction, putRestriction, restrictionsOf } from '#features/restrictions/index.ts'
 import type { Actor } from '#http/access.ts'
 import { invalidField } from '#http/errors.ts'
@@ -49,6 +50,7 @@ export async function imposeBan(
 ): Promise<number> {
   const until = await impose(ctx, tx, { kind: 'ban', actorId, target, sentence })
   const ended = await endSessions(ctx, tx, target.id, {}, 'banned')
+  noteLeaving(ctx, tx, target, 'banned')
   recordAudit(tx, {
     ...onUser(ctx, actorId, target, 'user.banned'),
     details: { username: target.username, reason: reasonOf(sentence), until: isoTimeOrNull(until) },
@@ -105,6 +107,7 @@ export async function kick(
   return ctx.db.transact(async (tx) => {
     const target = await accessTarget(tx, actor, userId, 'ban_users')
     const ended = await endSessions(ctx, tx, userId, {}, 'kicked')
+    if (ended.length > 0) noteLeaving(ctx, tx, target, 'kicked')
     recordAudit(tx, {
       ...onUser(ctx, actor.userId, target, 'user.kicked'),
       details: { username: target.username, reason: checkedReason(reason), ended_sessions: ended.length },
@@ -155,6 +158,11 @@ async function impose(
 
 async function announce(ctx: Deps, tx: Tx, userId: string): Promise<void> {
   tx.publish({ type: 'user.restricted', userId, ...(await restrictionsOf(tx, userId, ctx.clock())) })
+}
+
+/** Nobody else leaves: accounts are not removed. */
+function noteLeaving(ctx: Deps, tx: Tx, { id }: UserTable, because: 'banned' | 'kicked'): void {
+  recordActivity(tx, { type: 'user_left', userId: id, details: { because }, at: ctx.clock() })
 }
 
 function reasonOf({ reason }: Sentence): string | null {

@@ -1,6 +1,6 @@
 import type { Tx } from '#db/database.ts'
 import { newId } from '#lib/id.ts'
-import { addCount, insertActivity } from './store.ts'
+import { addCount, hasActivitySince, insertActivity } from './store.ts'
 
 /** What the activity of the server is made of. The words are part of the API. */
 export type ActivityType =
@@ -44,4 +44,20 @@ export function recordActivity(tx: Tx, { type, userId, channelId, details, at }:
   })
   const metric = metricOf[type]
   if (metric) addCount(tx, metric, at)
+}
+
+/**
+ * Notes what somebody does again and again, unless it was noted already since a time. Of calls at the same moment, each
+ * may count.
+ *
+ * @returns whether it was noted
+ */
+export async function recordActivityOnce(
+  tx: Tx,
+  activity: NewActivity & { readonly userId: string },
+  since: number,
+): Promise<boolean> {
+  if (await hasActivitySince(tx, activity, since)) return false
+  recordActivity(tx, activity)
+  return true
 }

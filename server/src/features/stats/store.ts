@@ -186,17 +186,19 @@ export function insertActivity(tx: Tx, row: ActivityTable): void {
   tx.later(tx.insertInto('activity').values(row))
 }
 
-/** Removes what happened before a time. @returns how many */
-export async function deleteOldActivity(tx: Tx, before: number, limit: number): Promise<number> {
-  const rows = await tx
+/** Whether somebody did something since a time. */
+export async function hasActivitySince(
+  db: Db,
+  { type, userId }: { type: string; userId: string },
+  since: number,
+): Promise<boolean> {
+  const row = await db
     .selectFrom('activity')
     .select('id')
-    .where('at', '<', before)
-    .orderBy('at')
-    .limit(limit)
-    .execute()
-  if (rows.length === 0) return 0
-  const ids = rows.map(({ id }) => id)
-  await tx.deleteFrom('activity').where('id', 'in', ids).execute()
-  return ids.length
+    .where('at', '>=', since)
+    .where('type', '=', type)
+    .where('user_id', '=', userId)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
 }

@@ -158,10 +158,29 @@ test('how busy the machine is can be kept from the public', async () => {
   expect((await owner!.post('/api/v1/system/server-usage')).status).toBe(200)
 })
 
-test('instance-health tells how the parts are', async () => {
+test('health tells how the parts are, in the shape that clients know', async () => {
+  const media = { enabled: true, status: 'ok', url: null, healthz: null, error: null }
+  const health = {
+    status: 'ok',
+    api_loaded: true,
+    server_initialized: false,
+    components: { api: true, database: true, media: true },
+    media_sfu: media,
+  }
   await using server = await startServer()
   const { body } = await request(server, 'GET', '/api/v1/system/instance-health')
-  expect(body.instance_health).toEqual({ status: 'ok', components: { api: true, database: true } })
+  expect(body.instance_health).toEqual(health)
+  await server.person('owner')
+  for (const path of ['/healthz', '/readyz']) {
+    const answer = await request(server, 'GET', path)
+    expect([answer.status, answer.body]).toEqual([200, { ...health, server_initialized: true }])
+  }
+  await using silent = await startServer({ env: { VOICE_ENABLED: '0' } })
+  expect((await request(silent, 'GET', '/readyz')).body.media_sfu).toEqual({
+    ...media,
+    enabled: false,
+    status: 'disabled',
+  })
 })
 
 test('without a source there is no release, and nobody is asked', async () => {

@@ -70,6 +70,15 @@ describe('a ban', () => {
       expect(await request(server, 'POST', '/api/v1/auth/refresh', { json: refresh })).toMatchObject(told)
     }
     expect(await signIn(ann)).toMatchObject(told)
+    const { body: recent } = await owner.post('/api/v1/system/recent-activity', { limit: 1 })
+    expect(recent.activities).toMatchObject([
+      {
+        type: 'user_left',
+        description: 'ann was banned',
+        user: { id: ann.id },
+        metadata: { because: 'banned' },
+      },
+    ])
     // Whoever does not know the password learns nothing.
     const guess = { username: 'ann', password: 'guessing along' }
     expect((await request(server, 'POST', '/api/v1/users/signin', { json: guess })).status).toBe(401)
