@@ -67,9 +67,9 @@ export class LogTail {
 
 /** Of a line that is too long, what an operator can still read. It stays JSON. */
 function cut(line: string): string {
-  const { level, time, msg } = JSON.parse(line) as Record<string, unknown>
+  const { level, time, msg = '' } = JSON.parse(line) as { level: string; time: string; msg?: string }
   const start = line.slice(0, MAX_LINE / 2)
-  return redactLine(JSON.stringify({ level, time, msg: String(msg ?? '').slice(0, 500), cut: start }))
+  return redactLine(JSON.stringify({ level, time, msg: msg.slice(0, 500), cut: start }))
 }
 
 /** The logger writes the level first. */

@@ -90,8 +90,15 @@ async function noteReader(ctx: Context, { userId }: Actor): Promise<void> {
   })
 }
 
+interface LogLine {
+  readonly time: string
+  readonly level: string
+  readonly msg?: string
+  readonly [field: string]: unknown
+}
+
 function forPeople(line: string): string {
-  const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
+  const { time, level, msg = '', ...fields } = JSON.parse(line) as LogLine
   const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`)
-  return `${String(time)} ${String(level).toUpperCase()} ${String(msg ?? '')}${rest.join('')}`
+  return `${time} ${level.toUpperCase()} ${msg}${rest.join('')}`
 }

@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { Database, Tx } from '#db/database.ts'
 import { toTsquery, type Expression } from './expression.ts'
 import { monthsBetween, monthToken } from './months.ts'
@@ -89,7 +88,7 @@ export class PostgresSearchStore implements SearchStore {
     const one = (name: string, count: number, order: 'asc' | 'desc') =>
       this.#db.aside
         .selectFrom('search_document')
-        .select(['sent_at', 'message_id', sql.lit(name).as('name')])
+        .select((eb) => ['sent_at', 'message_id', eb.val(name).as('name')])
         .where((where) => where(where.refTuple('sent_at', 'message_id'), '<', where.tuple(sentAt, messageId)))
         .orderBy('sent_at', order)
         .orderBy('message_id', order)

@@ -50,7 +50,7 @@ export async function applyActivity(ctx: ApplyDeps, proven: ProvenActivity): Pro
 
 async function isBanned(db: Db, actorId: string, now: number): Promise<boolean> {
   const userId = (await findRemoteActor(db, actorId))?.user_id
-  return userId != null && (await restrictionsOf(db, userId, now)).ban !== null
+  return Boolean(userId && (await restrictionsOf(db, userId, now)).ban)
 }
 
 /** What an activity would do, or in a word why nothing; then it is not worth remembering. */
