@@ -7,6 +7,7 @@ import { accountRoutes, resetPresence } from '#features/accounts/index.ts'
 import { appearanceRoutes } from '#features/appearance/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
+import { backupTasks } from '#features/backups/index.ts'
 import { blockedIpRoutes, blockedIpTasks } from '#features/blocked-ips/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import {
@@ -20,7 +21,7 @@ import {
 import { handleSweeps, recoverUploads } from '#features/files/index.ts'
 import { dmRoutes } from '#features/dms/index.ts'
 import { inviteRoutes } from '#features/invites/index.ts'
-import { instanceRoutes } from '#features/instance/index.ts'
+import { instanceRoutes, instanceTasks } from '#features/instance/index.ts'
 import { messageJobs, messageRoutes } from '#features/messages/index.ts'
 import { moderationRoutes } from '#features/moderation/index.ts'
 import { nodeAuthRoutes, nodeAuthTasks } from '#features/node-auth/index.ts'
@@ -172,6 +173,8 @@ function declareWork(ctx: Context): void {
   statTasks(ctx)
   blockedIpTasks(ctx)
   housekeepingTasks(ctx)
+  instanceTasks(ctx)
+  backupTasks(ctx)
   handleSweeps(ctx)
   storageTasks(ctx)
   searchJobs(ctx)

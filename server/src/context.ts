@@ -13,7 +13,7 @@ import { blockAutomatically, BlockedIps, observeBlocks } from '#features/blocked
 import { Federation } from '#features/federation/index.ts'
 import { FileLinks, Vault } from '#features/files/index.ts'
 import { Conversations } from '#features/dms/index.ts'
-import { createServerId, Metrics, readServerId, Settings } from '#features/instance/index.ts'
+import { createServerId, Metrics, readServerId, Releases, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
 import { SearchIndex } from '#features/search/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
@@ -81,6 +81,7 @@ export interface Context extends AsyncDisposable {
   /** The one way to other hosts. */
   readonly egress: Egress
   readonly federation: Federation
+  readonly releases: Releases
   /** The media server. It runs only while somebody needs it. */
   readonly sfu: Sfu
   readonly voice: VoiceHub
@@ -235,6 +236,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     tasks: new Tasks({ db, clock, jobs, log, config }),
     egress,
     federation,
+    releases: new Releases({ config, clock, egress, log }),
     sfu,
     voice,
     clients,

@@ -63,6 +63,7 @@ export const SECTIONS = {
   audit: 'The record of what people with power did.',
   jobs: 'Durable work in the background.',
   tasks: 'What the server does by itself at certain times.',
+  backup: 'Backups that the server makes by itself, every night.',
   releases: 'Looking for newer releases of this program.',
   stats: 'Figures about the server.',
   media: 'Decoding of pictures, which happens in processes of its own.',
@@ -401,6 +402,31 @@ export const SETTINGS = {
     env: 'PUFFERBLOW_TASKS_TIME_ZONE',
     default: 'UTC',
     description: 'Time zone of the schedules of background tasks: what runs at night runs at night there.',
+  }),
+
+  'backup.folder': setting(
+    text('a path', (value) => !value.includes('\0')),
+    {
+      env: 'PUFFERBLOW_BACKUP_FOLDER',
+      default: '',
+      defaultNote: 'none: no backups are made',
+      description: 'Folder for backups, best on another disk. Put its files on another machine as well.',
+    },
+  ),
+  'backup.passphrase': setting(
+    text('at least 12 characters', (value) => value === '' || [...value].length >= 12),
+    {
+      env: 'PUFFERBLOW_BACKUP_PASSPHRASE',
+      default: '',
+      secret: true,
+      description:
+        'Opens the backups; the command `backup` reads the variable too. Keep it elsewhere as well: without it they are worth nothing.',
+    },
+  ),
+  'backup.keep': setting(integer(1, 1000), {
+    env: 'PUFFERBLOW_BACKUP_KEEP',
+    default: 7,
+    description: 'So many backups stay in the folder; the oldest are removed.',
   }),
 
   'releases.url': setting(webAddress(), {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, inject, test, vi } from 'vitest'
@@ -105,6 +105,47 @@ test('a backup made while people write is restored whole, and the server goes on
 
   expect(await checkBackup(file, PASSPHRASE)).toMatchObject({ totals: made.totals })
   expect((await restore(target, file)).totals).toEqual(made.totals)
+  await expectWhole(target, server, left)
+})
+
+test('the server backs itself up at night, keeps the newest, and leaves other files alone', async () => {
+  await using place = await newPlace()
+  await using target = await newPlace()
+  const folder = join(place.dataDir, 'backups')
+  const clock = { offset: 0 }
+  await using server = await startServer({
+    place,
+    clock,
+    env: {
+      PUBLIC_ORIGIN: 'https://chat.example',
+      BACKUP_FOLDER: folder,
+      BACKUP_PASSPHRASE: PASSPHRASE,
+      BACKUP_KEEP: '2',
+      ACCOUNTS_ACCESS_TOKEN_MINUTES: '1440',
+    },
+  })
+  server.secrets.add(PASSPHRASE)
+  const left = await fill(server)
+  const owner = await server.person('owner')
+  mkdirSync(folder)
+  const cut = 'pufferblow-20200101T000000Z.backup.part'
+  for (const name of [cut, 'pufferblow-20200101T000000Z.backup', 'notes.txt', 'pufferblow.backup'])
+    writeFileSync(join(folder, name), 'x')
+  for (let night = 0; night < 3; night++) {
+    await owner.runTask('database_backup')
+    server.passTime(60_000)
+  }
+  const { body } = await owner.post('/api/v1/background-tasks/history', { task_id: 'database_backup' })
+  const files = body.runs.map(({ result }: { result: { file: string } }) => result.file)
+  expect(body.runs).toMatchObject([
+    { state: 'done', result: { configured: true, missing: 0, removed: 1 } },
+    { state: 'done', result: { removed: 1 } },
+    { state: 'done', result: { removed: 0 } },
+  ])
+  expect(readdirSync(folder).toSorted()).toEqual(
+    ['notes.txt', 'pufferblow.backup', files[0], files[1]].toSorted(),
+  )
+  await restore(target, join(folder, files[0]))
   await expectWhole(target, server, left)
 })
 

@@ -2,6 +2,7 @@ export { changeSettings, isSettingName, parseSetting } from './change-settings.t
 export { Metrics } from './metrics.ts'
 export { renameServer, serverNameOf } from './rename.ts'
 export { registrationOf } from './registration.ts'
+export { Releases } from './releases.ts'
 export { instanceRoutes } from './routes.ts'
 export {
   claimOwnership,
@@ -16,3 +17,4 @@ export {
   writeSettings,
   type ServerSettings,
 } from './settings.ts'
+export { instanceTasks } from './tasks.ts'

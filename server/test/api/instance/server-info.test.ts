@@ -243,4 +243,19 @@ test('the newest release is asked for once an hour, and an old answer is better 
   works = true
   clock.offset += 601_000
   expect(await ask()).toMatchObject({ release: { version: 'v3' } })
+
+  // The task asks as well, and tells the operator.
+  const owner = await server.person('owner')
+  await owner.runTask('github_releases_check')
+  const { body } = await owner.post('/api/v1/background-tasks/history', { task_id: 'github_releases_check' })
+  expect(body.runs[0].result).toEqual({ configured: true, release: 'v3', newer: true })
+  expect(server.logLines.join()).toContain('there is a newer release')
+  works = false
+  clock.offset += 3601_000
+  const again = await owner.signIn()
+  const failed = await again.post('/api/v1/background-tasks/run', { task_id: 'github_releases_check' })
+  expect(failed).toMatchObject({
+    status: 400,
+    body: { detail: expect.stringContaining('could not be found out') },
+  })
 })

@@ -1,0 +1,1 @@
+export { backupTasks } from './tasks.ts'
