@@ -2,7 +2,7 @@
 // machine: npm run bench [-- --only send,page] [--quick] [--json <file>]
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { chartsCase } from './cases/charts.ts'
+import { chartsPostgres, chartsSqlite } from './cases/charts.ts'
 import { coldStart } from './cases/cold-start.ts'
 import { crowd } from './cases/crowd.ts'
 import { fanOut } from './cases/fan-out.ts'
@@ -20,7 +20,8 @@ const cases: readonly Case[] = [
   page,
   fanOut,
   crowd,
-  chartsCase,
+  chartsSqlite,
+  chartsPostgres,
   voice,
   coldStart,
   limits,

@@ -1,27 +1,47 @@
 import { TemporaryFolder } from '../lib/folder.ts'
+import { writePostgresHistory } from '../lib/history-postgres.ts'
 import { writeHistory } from '../lib/history.ts'
 import { requestBytes } from '../lib/http-connection.ts'
 import { load } from '../lib/load.ts'
 import type { Case, CaseOptions, Measurement } from '../lib/measurement.ts'
 import { call, createChannel, signUp, startPufferblow } from '../lib/pufferblow.ts'
 import { compare } from '../lib/stats.ts'
+import { withPostgres } from '../lib/postgres.ts'
 
 const CHANNELS = 40
 const DAYS = 800
 const charts = ['message-activity', 'user-registrations', 'channel-creation', 'online-users'] as const
 
-export const chartsCase: Case = {
+type Env = Readonly<Record<string, string>>
+/** Writes so many messages into the database of a server that does not run. */
+type Fill = (dataDir: string, stored: number) => void | Promise<void>
+
+export const chartsSqlite: Case = {
   name: 'charts',
-  title: 'charts of a year over millions of messages',
-  run,
+  title: 'charts of a year over millions of messages, on SQLite',
+  run: (options) => run('', {}, (dataDir, stored) => writeHistory(dataDir, stored, DAYS), options),
 }
 
-async function run({ quick }: CaseOptions): Promise<Measurement[]> {
+export const chartsPostgres: Case = {
+  name: 'charts-postgres',
+  title: 'charts of a year over millions of messages, on PostgreSQL',
+  run: (options) =>
+    withPostgres((url) =>
+      run(
+        'on PostgreSQL, ',
+        { PUFFERBLOW_DATABASE_URL: url },
+        (_, stored) => writePostgresHistory(url, stored, DAYS),
+        options,
+      ),
+    ),
+}
+
+async function run(where: string, env: Env, fill: Fill, { quick }: CaseOptions): Promise<Measurement[]> {
   const stored = quick ? 200_000 : 3_000_000
   using folder = new TemporaryFolder()
-  const token = await prepare(folder.path, stored)
-  await using server = await startPufferblow(folder.path)
-  const counting = await countAll(server.url, token, stored)
+  const token = await prepare(folder.path, env, fill, stored)
+  await using server = await startPufferblow(folder.path, env)
+  const counting = await countAll(where, server.url, token, stored)
 
   const body = JSON.stringify({ period: '1y', tz: 'Asia/Kolkata' })
   const measurements: Measurement[] = [counting]
@@ -34,7 +54,7 @@ async function run({ quick }: CaseOptions): Promise<Measurement[]> {
       rounds.push(await load(server, requests, { total: quick ? 20 : 100 }))
     measurements.push(
       compare(
-        { name: `${chart}, a year: latency p99`, unit: 'ms', bar: { below: 50 } },
+        { name: `${where}${chart}, a year: latency p99`, unit: 'ms', bar: { below: 50 } },
         { ours: rounds },
         (one) => one.p99Ms,
       ),
@@ -44,21 +64,21 @@ async function run({ quick }: CaseOptions): Promise<Measurement[]> {
 }
 
 /** @returns the owner's token */
-async function prepare(dataDir: string, stored: number): Promise<string> {
+async function prepare(dataDir: string, env: Env, fill: Fill, stored: number): Promise<string> {
   let token: string
   {
-    await using server = await startPufferblow(dataDir)
+    await using server = await startPufferblow(dataDir, env)
     const [owner] = await signUp(server.url, 1)
     token = owner!.token
     for (let channel = 0; channel < CHANNELS; channel++)
       await createChannel(server.url, owner!, `bench ${channel}`)
   }
-  writeHistory(dataDir, stored, DAYS)
+  await fill(dataDir, stored)
   return token
 }
 
 /** Has the server count what was there before it had charts. */
-async function countAll(url: string, token: string, stored: number): Promise<Measurement> {
+async function countAll(where: string, url: string, token: string, stored: number): Promise<Measurement> {
   const started = performance.now()
   for (;;) {
     const answer = await call(url, 'POST', '/api/v1/background-tasks/run', {
@@ -77,7 +97,7 @@ async function countAll(url: string, token: string, stored: number): Promise<Mea
   if (Math.abs(counted - expected) > expected * 0.1)
     throw new Error(`a year has ${counted} messages, not about ${expected}`)
   return compare(
-    { name: 'messages counted', unit: 'messages/s' },
+    { name: `${where}messages counted`, unit: 'messages/s' },
     { ours: [stored / seconds] },
     (perSecond) => perSecond,
   )

@@ -1,9 +1,9 @@
-import { startPostgres } from '#test/postgres.ts'
 import { TemporaryFolder } from '../lib/folder.ts'
 import { writeSearchableHistory, type History } from '../lib/searchable-history.ts'
 import { HttpConnection, requestBytes } from '../lib/http-connection.ts'
 import type { Case, CaseOptions, Measurement } from '../lib/measurement.ts'
 import { call, signUp, startPufferblow, type Account } from '../lib/pufferblow.ts'
+import { withPostgres } from '../lib/postgres.ts'
 import { percentile } from '../lib/stats.ts'
 
 const MESSAGES = 1_000_000
@@ -22,22 +22,8 @@ export const searchSqlite: Case = {
 export const searchPostgres: Case = {
   name: 'search-postgres',
   title: `somebody searches ${MESSAGES.toLocaleString('en')} messages of ${CHANNELS} channels, on PostgreSQL`,
-  run: async (options) => {
-    const postgres = await startPostgres()
-    try {
-      await postgres.server.createDatabase('bench')
-      return await run(
-        'search-postgres',
-        {
-          ...origin,
-          PUFFERBLOW_DATABASE_URL: postgres.urlOf('bench'),
-        },
-        options,
-      )
-    } finally {
-      await postgres.stop()
-    }
-  },
+  run: (options) =>
+    withPostgres((url) => run('search-postgres', { ...origin, PUFFERBLOW_DATABASE_URL: url }, options)),
 }
 
 async function run(
