@@ -11,6 +11,7 @@ import { page } from './cases/page.ts'
 import { permissions } from './cases/permissions.ts'
 import { searchPostgres, searchSqlite } from './cases/search.ts'
 import { send } from './cases/send.ts'
+import { unread } from './cases/unread.ts'
 import { voice } from './cases/voice.ts'
 import type { Case, Measurement } from './lib/measurement.ts'
 import { passes, printTable, writeResults } from './lib/report.ts'
@@ -22,6 +23,7 @@ const cases: readonly Case[] = [
   crowd,
   chartsSqlite,
   chartsPostgres,
+  unread,
   voice,
   coldStart,
   limits,

@@ -30,7 +30,8 @@ export async function writePostgresHistory(url: string, count: number, days: num
       )
       await client.query('update channel set last_seq = $1 where id = $2', [Number(before) + each, id])
     }
-    await client.query('analyze')
+    // As PostgreSQL does by itself after a while.
+    await client.query('vacuum analyze')
   } finally {
     await client.end()
   }

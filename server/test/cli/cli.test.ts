@@ -389,6 +389,37 @@ test('blocked-ips blocks, lists, unblocks and clears', async () => {
   expect((await blockedIps('block', '192.0.2.1', '--minutes', '0')).code).toBe(2)
 })
 
+test('invites are made, listed and revoked, and let people in', async () => {
+  const dataDir = preparedFolder()
+  const invite = (...args: string[]): Promise<Ended> => inProcess(dataDir, ['invite', ...args])
+  const [one, two] = [
+    (await invite('create', '--uses', '1', '--days', '7')).stdout.trim(),
+    (await invite('create')).stdout.trim(),
+  ]
+  expect((await invite('list', '--json')).json()).toMatchObject([
+    { code: two, uses: 0, max_uses: null, expires_at: null, created_by: null },
+    { code: one, uses: 0, max_uses: 1 },
+  ])
+  expect((await invite('list')).stdout).toMatch(new RegExp(`^${one} +0 of 1 +\\d{4}-\\S+ +operator`, 'm'))
+  expect((await invite('revoke', two)).stdout).toBe('The invite was revoked\n')
+  expect((await invite('revoke', two)).code).toBe(1)
+  expect((await invite('create', '--uses', '0')).code).toBe(2)
+
+  await using server = await startServer({
+    place: { dataDir, env: {}, [Symbol.asyncDispose]: async () => {} },
+    settings: { registration: 'invite' },
+  })
+  expect((await request(server, 'GET', '/api/v1/info')).body.registration).toBe('invite')
+  const signUp = async (username: string, invite_code?: string): Promise<number> => {
+    const password = server.secrets.add(crypto.randomUUID())
+    const json = { username, password, invite_code }
+    return (await request(server, 'POST', '/api/v1/users/signup', { json })).status
+  }
+  expect(await Promise.all([signUp('ann'), signUp('bob', two)])).toEqual([403, 403])
+  expect(await signUp('cat', one)).toBe(201)
+  expect(await signUp('dan', one)).toBe(403)
+})
+
 describe.concurrent('beside a running server', () => {
   test('addresses are blocked and let in at once', async () => {
     await using place = await newPlace()
