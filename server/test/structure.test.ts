@@ -40,6 +40,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'sfu',
     'http',
     'egress',
+    'backup',
     'features',
   ],
   gateway: ['lib', 'config', 'log', 'events', 'db', 'jobs', 'http', 'features'],
