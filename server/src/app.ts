@@ -33,6 +33,7 @@ import { housekeepingTasks, taskRoutes } from '#features/tasks/index.ts'
 import { downloadRoutes, storageRoutes, storageTasks } from '#features/storage/index.ts'
 import { voiceRoutes, voiceTasks } from '#features/voice/index.ts'
 import { acceptSockets, gatewayRoutes, Hub, openCluster } from '#gateway/index.ts'
+import { notificationJobs, notificationRoutes, notificationTasks } from '#features/notifications/index.ts'
 import { searchJobs, searchRoutes } from '#features/search/index.ts'
 import { Api } from '#http/endpoint.ts'
 import { RequestLimits } from '#http/rate-limit/hooks.ts'
@@ -154,6 +155,7 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
   retentionRoutes(api, ctx)
   statRoutes(api, ctx)
   activityRoutes(api, ctx)
+  notificationRoutes(api, ctx)
   gatewayRoutes(api)
   return { app, api }
 }
@@ -178,6 +180,8 @@ function declareWork(ctx: Context): void {
   handleSweeps(ctx)
   storageTasks(ctx)
   searchJobs(ctx)
+  notificationJobs(ctx)
+  notificationTasks(ctx)
 }
 
 /** `/openapi.json` and, for people, `/docs`. */

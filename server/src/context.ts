@@ -15,6 +15,7 @@ import { FileLinks, Vault } from '#features/files/index.ts'
 import { Conversations } from '#features/dms/index.ts'
 import { createServerId, Metrics, readServerId, Releases, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
+import { Notifications } from '#features/notifications/index.ts'
 import { SearchIndex } from '#features/search/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
 import { mediaSettings, observeVoice, VoiceHub } from '#features/voice/index.ts'
@@ -70,6 +71,7 @@ export interface Context extends AsyncDisposable {
   readonly messages: MessageReader
   readonly recentPages: RecentPages
   readonly conversations: Conversations
+  readonly notifications: Notifications
   readonly search: SearchIndex
   readonly metrics: Metrics
   readonly jobs: Jobs
@@ -226,6 +228,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     messages,
     recentPages: new RecentPages(),
     conversations: new Conversations({ clock }),
+    notifications: new Notifications({ clock, roles }),
     search,
     metrics,
     jobs,

@@ -18,6 +18,8 @@ export interface JobPayloads {
   'federation.move': { readonly from: string; readonly to: string }
   /** Runs a task when its time has come, or somebody asks for it. */
   [task: `task.${string}`]: Readonly<Record<string, never>>
+  /** Tells everybody who is online of a message that speaks to them. */
+  'notifications.here': { readonly messageId: string }
   /** Indexes what is not indexed with the key and the rules in use. */
   'search.reindex': Record<string, never>
 }

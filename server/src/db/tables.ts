@@ -72,6 +72,12 @@ export interface Tables {
   search_pending: SearchPendingTable
   search_index: SearchIndexTable
   invite: InviteTable
+  notification: NotificationTable
+  notification_read: NotificationReadTable
+  notification_preference: NotificationPreferenceTable
+  notification_silence: NotificationSilenceTable
+  notification_setting: NotificationSettingTable
+  push_subscription: PushSubscriptionTable
 }
 
 /** Codes by which people sign up. */
@@ -861,4 +867,72 @@ export interface SearchIndexTable {
   tokens: string
   /** Stands for the whole row in `match`. */
   search_index: Generated<string>
+}
+
+/**
+ * That a message concerns somebody. Without `user_id` it is a broadcast: one row for everybody who sees the channel, or for
+ * those of them who have one of `roles`.
+ */
+export interface NotificationTable {
+  id: string
+  user_id: string | null
+  /** Ids of roles, with a space before and after each. */
+  roles: string | null
+  type: 'mention' | 'reply' | 'thread'
+  actor_id: string
+  channel_id: string
+  message_id: string
+  /** Number of the message: whoever has read the channel up to it has read this. */
+  seq: number
+  created_at: number
+  /** When the person said so; of a broadcast always null. */
+  read_at: number | null
+  /** When the message was edited so that it does not concern them any more. */
+  withdrawn_at: number | null
+}
+
+/** A broadcast that somebody has said they have read. */
+export interface NotificationReadTable {
+  user_id: string
+  notification_id: string
+  read_at: number
+}
+
+/** What somebody wants to be told of in one channel or conversation. */
+export interface NotificationPreferenceTable {
+  user_id: string
+  channel_id: string
+  /** Null: what the person wants everywhere. */
+  level: 'all' | 'mentions' | null
+  /** Silence, of which the end may be over: from when, and until when; null is for good. */
+  muted_at: number | null
+  muted_until: number | null
+  updated_at: number
+}
+
+/** A silence that is over: what came in it does not come back. */
+export interface NotificationSilenceTable {
+  user_id: string
+  channel_id: string
+  muted_at: number
+  muted_until: number
+}
+
+/** What somebody wants to be told of where they have not said otherwise. */
+export interface NotificationSettingTable {
+  user_id: string
+  level: 'all' | 'mentions' | 'nothing'
+  updated_at: number
+}
+
+/** Where a device of somebody can be reached while it is away. Ends with its session. */
+export interface PushSubscriptionTable {
+  id: string
+  user_id: string
+  session_id: string
+  /** SHA-256 of the address, hex. */
+  endpoint_hash: string
+  /** Address and keys as JSON, encrypted: who has the address can send to the device. */
+  sealed: Uint8Array
+  created_at: number
 }

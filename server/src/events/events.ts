@@ -267,6 +267,35 @@ export type TransientEvent =
       readonly messageId: string
       readonly channelId: string
     }
+  /** A message concerns somebody. */
+  | { readonly type: 'notification.created'; readonly notification: NotificationFacts }
+  /** A message concerns everybody in its channel, or those with one of some roles. */
+  | {
+      readonly type: 'notification.broadcast'
+      readonly notification: Omit<NotificationFacts, 'userId'>
+      readonly roles: readonly string[] | null
+    }
+  /** A message does not concern somebody any more, or, with null, those whom a broadcast told. */
+  | {
+      readonly type: 'notification.withdrawn'
+      readonly notificationId: string
+      readonly userId: string | null
+      readonly channelId: string
+      readonly messageId: string
+    }
+  /** Somebody has read one of their notifications, or, with null, all. */
+  | {
+      readonly type: 'notification.read'
+      readonly userId: string
+      readonly notificationId: string | null
+      readonly unread: number
+    }
+  /** What somebody wants to be told of changed, in one channel or, with null, everywhere. */
+  | {
+      readonly type: 'notification.preferences_changed'
+      readonly userId: string
+      readonly channelId: string | null
+    }
   /** A data key was replaced: what is new should use the new one. */
   | { readonly type: 'keys.replaced' }
   /** An upload of a user comes on: shown to their own sockets. */
@@ -278,6 +307,20 @@ export type TransientEvent =
       readonly receivedBytes: number
       readonly totalBytes: number | null
     }
+
+/** Why a message concerns somebody: it names them, answers them, or goes on in a thread that they wrote in. */
+export type NotificationType = 'mention' | 'reply' | 'thread'
+
+/** That a message concerns somebody, as of the moment when it does. */
+export interface NotificationFacts {
+  readonly id: string
+  readonly type: NotificationType
+  readonly userId: string
+  readonly actorId: string
+  readonly channelId: string
+  readonly messageId: string
+  readonly createdAt: number
+}
 
 /** How a run of a background task stands. */
 export interface TaskRunFacts {

@@ -1,6 +1,7 @@
 import type { ChannelFacts, DomainEvent } from '#events/events.ts'
 import { channelToWire } from '#features/channels/index.ts'
 import { messageFields, reactionsJson, type Authors } from '#features/messages/index.ts'
+import { notificationFrame } from '#features/notifications/index.ts'
 import { moderationStateOf } from '#features/restrictions/index.ts'
 import { runFrame } from '#features/tasks/index.ts'
 import { isoTime } from '#lib/clock.ts'
@@ -115,6 +116,23 @@ export function eventJson(
         channel_id: event.channelId,
         seq: event.seq,
       })
+    case 'notification.created':
+      return notificationJson(event.notification, event.notification.userId)
+    case 'notification.withdrawn':
+      return json({
+        type: 'notification_removed',
+        notification_id: event.notificationId,
+        channel_id: event.channelId,
+        message_id: event.messageId,
+      })
+    case 'notification.read':
+      return json({
+        type: 'notification_read',
+        notification_id: event.notificationId,
+        unread_count: event.unread,
+      })
+    case 'notification.preferences_changed':
+      return json({ type: 'notification_preferences_changed', channel_id: event.channelId })
     case 'file.deleted':
       return json({
         type: 'file_deleted',
@@ -175,6 +193,14 @@ function reactionFrame(event: Of<'reaction.added' | 'reaction.removed'>, cursor:
     cursor,
   })
   return `${fields.slice(0, -1)},"reactions":${reactionsJson(event.reactions)}}`
+}
+
+/** To one of those whom a notification concerns. */
+export function notificationJson(
+  facts: Of<'notification.broadcast'>['notification'],
+  userId: string,
+): string {
+  return json({ type: 'notification_created', notification: notificationFrame(facts, userId) })
 }
 
 /** To somebody who saw a channel until now. */

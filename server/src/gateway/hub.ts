@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
 import type { Context } from '#context'
 import type { Published } from '#events/bus.ts'
 import { channelOf, isLogged, type DomainEvent, type Position } from '#events/events.ts'
 import { peopleOf, type Authors } from '#features/messages/index.ts'
+import { deafTo } from '#features/notifications/index.ts'
 import type { Actor } from '#http/access.ts'
 import type { Client } from '#http/client-address.ts'
 import { HttpError } from '#http/errors.ts'
@@ -16,6 +18,7 @@ import { advance, formatCursor, logMark, type Cursor } from './cursor.ts'
 import {
   eventJson,
   hiddenJson,
+  notificationJson,
   reportJson,
   restrictionsJson,
   roleListJson,
@@ -27,6 +30,8 @@ import { Incoming } from './incoming.ts'
 import { Presence } from './presence.ts'
 import { missedEvents } from './replay.ts'
 
+/** People who are told of a broadcast before others get their turn: about a millisecond. */
+const TOLD_AT_ONCE = 200
 /** Before open sockets are checked again that could not be. */
 const RECONSIDER_MS = 1000
 
@@ -260,6 +265,10 @@ export class Hub implements AsyncDisposable {
       case 'report.created':
       case 'report.resolved':
         return this.#showReport(event)
+      case 'notification.broadcast':
+        return void this.#tellMany(event).catch((error: unknown) =>
+          this.#ctx.log.warn({ err: error }, 'some were not told of a message that speaks to many'),
+        )
       case 'address.blocked':
         return this.#closeBlocked(event.network)
       case 'user.status_changed':
@@ -307,6 +316,19 @@ export class Hub implements AsyncDisposable {
       case 'message.edited':
         this.#audience.forEach(event.message.channelId, write)
         break
+      case 'notification.created': {
+        const { userId, channelId } = event.notification
+        const viewer = this.#audience.viewer(userId)
+        // Seen when it was written, which may be over.
+        if (viewer && this.#audience.maySee(viewer, channelId)) viewer.connections.forEach(write)
+        break
+      }
+      case 'notification.withdrawn':
+        if (event.userId === null) this.#audience.forEach(event.channelId, write)
+        else this.#audience.viewer(event.userId)?.connections.forEach(write)
+        break
+      case 'notification.read':
+      case 'notification.preferences_changed':
       case 'upload.progressed':
         this.#audience.viewer(event.userId)?.connections.forEach(write)
         break
@@ -349,6 +371,27 @@ export class Hub implements AsyncDisposable {
     const frame = textFrame(eventJson(change, undefined)!)
     const memberships = await this.#audience.acquaintedThrough(change.userId)
     this.#audience.forEachAcquainted(change.userId, memberships, (connection) => connection.write(frame))
+  }
+
+  /** Tells everybody whom a broadcast concerns, some at a time: each gets a frame of their own. */
+  async #tellMany({
+    notification,
+    roles,
+  }: Extract<DomainEvent, { type: 'notification.broadcast' }>): Promise<void> {
+    const { channelId, actorId } = notification
+    const deaf = await deafTo(this.#ctx.db.read, notification, this.#ctx.clock())
+    let told = 0
+    for (const viewer of this.#audience.viewersOf(channelId)) {
+      if (viewer.userId === actorId || deaf.has(viewer.userId)) continue
+      if (roles && !viewer.held.some(({ id }) => roles.includes(id))) continue
+      if (++told % TOLD_AT_ONCE === 0) await setImmediate()
+      if (!this.#audience.maySee(viewer, channelId)) continue
+      const frame = textFrame(notificationJson(notification, viewer.userId))
+      for (const connection of viewer.connections) {
+        if (connection.write(frame)) this.#ctx.metrics.frames.inc()
+        else this.#ctx.metrics.socketsClosed.inc({ reason: String(CloseCode.tooSlow) })
+      }
+    }
   }
 
   #closeBlocked(network: string): void {

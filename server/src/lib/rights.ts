@@ -8,7 +8,13 @@ export const rightsByCategory = {
     'manage_channel_users',
     'view_private_channels',
   ],
-  message_management: ['send_messages', 'delete_messages', 'edit_messages', 'view_messages'],
+  message_management: [
+    'send_messages',
+    'delete_messages',
+    'edit_messages',
+    'view_messages',
+    'mention_everyone',
+  ],
   server_management: [
     'manage_server_settings',
     'manage_server_privileges',
@@ -34,6 +40,7 @@ export const channelRights = [
   'delete_messages',
   'edit_messages',
   'moderate_content',
+  'mention_everyone',
   'edit_channels',
   'manage_channel_users',
   'connect',

@@ -70,6 +70,10 @@ function valuesFor(ids: { message: string; user: string }): Record<string, unkno
     max_participants: 5,
     bitrate_kbps: 32,
     days: 30,
+    muted: true,
+    mention_only: false,
+    muted_until: undefined,
+    level: 'mentions',
   }
 }
 

@@ -10,6 +10,7 @@ import * as federation from './0008-federation.ts'
 import * as search from './0009-search.ts'
 import * as voice from './0010-voice.ts'
 import * as conversation from './0011-conversation.ts'
+import * as notifications from './0012-notifications.ts'
 
 /** All migrations in order. A released one is never changed; a change is a new one. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -24,4 +25,5 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0009-search': search,
   '0010-voice': voice,
   '0011-conversation': conversation,
+  '0012-notifications': notifications,
 }

@@ -1,11 +1,19 @@
+import type { Context } from '#context'
 import type { Db, Tx } from '#db/database.ts'
-import { overridesFor } from '#features/roles/index.ts'
+import { compileOverrides, listOverrides, overridesFor, rolesByUser } from '#features/roles/index.ts'
 import { demand } from '#http/access.ts'
 import { notFound, type HttpError } from '#http/errors.ts'
 import { isId } from '#lib/id.ts'
 import { can, noOverrides, type ChannelStanding, type Overrides, type Standing } from '#lib/permission.ts'
 import type { Right } from '#lib/rights.ts'
-import { findChannel, listChannelsSeenBy, takeSeq, type ChannelSeen, type SeenFields } from './store.ts'
+import {
+  findChannel,
+  listChannelsSeenBy,
+  membersAmong,
+  takeSeq,
+  type ChannelSeen,
+  type SeenFields,
+} from './store.ts'
 
 /** A channel that somebody may see, with how they stand to it: what `can` needs to tell what they may do there. */
 export interface AccessibleChannel extends ChannelSeen {
@@ -92,6 +100,28 @@ export async function partitionChannels(
     ;(allowed ? visible : hidden).push({ ...channel, standing })
   }
   return { visible, hidden }
+}
+
+/** Those of some people, who have accounts here, who may see a channel: the rule of {@link accessChannel} for many at once. */
+export async function whoSees(
+  { roles }: Pick<Context, 'roles'>,
+  db: Db,
+  channelId: string,
+  userIds: readonly string[],
+): Promise<Set<string>> {
+  const channel = userIds.length > 0 ? await findChannel(db, channelId, '') : undefined
+  if (!channel) return new Set()
+  const held = await rolesByUser(db, userIds)
+  // Public channels have no members.
+  const members = channel.is_private === 1 ? await membersAmong(db, channelId, userIds) : new Set<string>()
+  const overrides =
+    channel.access_revision > 0 ? compileOverrides(await listOverrides(db, channelId)) : noOverrides
+  return new Set(
+    userIds.filter((userId) => {
+      const standing = standingOf({ ...channel, is_member: members.has(userId) }, overrides)
+      return can(roles.standing(userId, held.get(userId) ?? [], null), 'view_messages', standing).allowed
+    }),
+  )
 }
 
 async function seen<C extends SeenFields>(

@@ -4,6 +4,7 @@ export {
   accessChannelWith,
   listVisibleChannels,
   partitionChannels,
+  whoSees,
   type AccessibleChannel,
 } from './access.ts'
 export { channelRoutes } from './routes.ts'

@@ -75,6 +75,21 @@ export async function membersByChannel(
   return members
 }
 
+/** Those of some people who are members of a channel. */
+export async function membersAmong(
+  db: Db,
+  channelId: string,
+  userIds: readonly string[],
+): Promise<Set<string>> {
+  const rows = await db
+    .selectFrom('channel_member')
+    .select('user_id')
+    .where('channel_id', '=', channelId)
+    .where('user_id', 'in', userIds)
+    .execute()
+  return new Set(rows.map(({ user_id }) => user_id))
+}
+
 /** The private channels that a person is a member of, also deleted ones. */
 export async function membershipsOf(db: Db, userId: string): Promise<string[]> {
   const rows = await db

@@ -83,7 +83,7 @@ export async function markAsRead(
 
 /** Deletes a message: its author may, and who may delete anybody's. @throws HttpError 403, 404 */
 export async function deleteMessage(
-  ctx: Deps & Pick<Context, 'conversations'>,
+  ctx: Deps & Pick<Context, 'conversations' | 'notifications'>,
   actor: Actor,
   channelId: string,
   messageId: string,
@@ -112,7 +112,7 @@ export async function deleteMessage(
 
 /** Takes a message away from everybody, with its files, and leaves a tombstone, once it is known that it may be. @returns false if it was gone already */
 export async function withdrawMessage(
-  ctx: Pick<Context, 'clock'>,
+  ctx: Pick<Context, 'clock' | 'notifications'>,
   tx: Tx,
   message: Pick<LivingMessage, 'id' | 'channel_id' | 'seq' | 'has_files' | 'thread_id'>,
   by: string,
@@ -126,6 +126,7 @@ export async function withdrawMessage(
   if (threadId !== null) recountThread(tx, threadId)
   noteMessageChange(tx, id)
   noteChange(tx, channelId)
+  await ctx.notifications.deleted(tx, id)
   tx.publish({ type: 'message.deleted', channelId, messageId: id, seq })
   return true
 }

@@ -16,7 +16,10 @@ import {
   readStateAdvance,
 } from './store.ts'
 
-type Deps = Pick<Context, 'clock' | 'config' | 'keyring' | 'settings' | 'vault' | 'conversations' | 'search'>
+type Deps = Pick<
+  Context,
+  'clock' | 'config' | 'keyring' | 'settings' | 'vault' | 'conversations' | 'search' | 'notifications'
+>
 
 /** What somebody on another server may do in a conversation that they take part in; they have no role here. */
 const rights: ReadonlySet<Right> = new Set(['view_messages', 'send_messages', 'upload_files'])
@@ -43,7 +46,7 @@ export async function receiveMessage(
 ): Promise<MessageContent> {
   const now = ctx.clock()
   const sender: Standing = { userId: senderId, held: HELD, rights, timedOutUntil: null }
-  const { seq } = await accessChannelToWrite(tx, sender, channelId)
+  const { seq, standing } = await accessChannelToWrite(tx, sender, channelId)
   const draft = { id: newId(now), channelId, senderId, text }
   const key = ctx.keyring.current('message')
   insertMessage(tx, {
@@ -64,12 +67,13 @@ export async function receiveMessage(
   const references = { replyTo: null, threadId: null }
   const message = { ...draft, ...untouched, ...references, isDirect: true, seq, sentAt, files: stored }
   tx.publish({ type: 'message.sent', message })
+  await ctx.notifications.sent(tx, message, { person: sender, standing }, ctx.notifications.read(text))
   return message
 }
 
 /** Takes messages away that their sender on another server takes back. @returns how many were there */
 export async function withdrawReceived(
-  ctx: Pick<Context, 'clock'>,
+  ctx: Pick<Context, 'clock' | 'notifications'>,
   tx: Tx,
   messageIds: readonly string[],
   senderId: string,

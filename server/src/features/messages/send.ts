@@ -24,6 +24,7 @@ type Deps = Pick<
   | 'vault'
   | 'conversations'
   | 'search'
+  | 'notifications'
 >
 
 const MB = 1024 * 1024
@@ -56,6 +57,7 @@ export async function sendMessage(
   const key = ctx.keyring.current('message')
   const sealed = sealContent(key, draft, 1)
   const indexed = ctx.search.entryOf({ ...draft, sentAt: now, files })
+  const mentions = ctx.notifications.read(text)
   // The gateway shows the author next to the message and should not have to wait for the database then.
   await ctx.profiles.of([actor.userId])
   const sent = await ctx.db.transact(async (tx) => {
@@ -90,6 +92,7 @@ export async function sendMessage(
     const message = { ...draft, ...untouched, isDirect, seq, sentAt: now, files: stored, replyTo, threadId }
     if (isDirect) await ctx.conversations.sent(tx, message)
     tx.publish({ type: 'message.sent', message })
+    await ctx.notifications.sent(tx, message, { person: actor, standing: channel.standing }, mentions)
     return message
   })
   for (const file of files) file.kept()

@@ -20,7 +20,7 @@ const BATCH = 100
  * @throws HttpError 400, 403, 404
  */
 export async function deleteRecentMessages(
-  ctx: Pick<Context, 'db' | 'clock'>,
+  ctx: Pick<Context, 'db' | 'clock' | 'notifications'>,
   actor: Actor,
   userId: string,
   which: { minutes: number; channelId: string | undefined; limit: number },

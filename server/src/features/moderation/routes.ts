@@ -31,7 +31,10 @@ function onUser<const R extends Right>(act: string, right: R) {
   } as const
 }
 
-export function moderationRoutes(api: Api, ctx: Pick<Context, 'db' | 'clock' | 'messages'>): void {
+export function moderationRoutes(
+  api: Api,
+  ctx: Pick<Context, 'db' | 'clock' | 'messages' | 'notifications'>,
+): void {
   banRoutes(api, ctx)
   timeoutRoutes(api, ctx)
 

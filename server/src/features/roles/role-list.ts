@@ -30,6 +30,7 @@ const rightsOfModerators: readonly Right[] = [
   'ban_users',
   'mute_users',
   'moderate_content',
+  'mention_everyone',
   'priority_speaker',
   'mute_members',
 ]

@@ -90,7 +90,7 @@ describe('custom roles', () => {
         ...rights['user']!,
         ...['create_channels', 'edit_channels', 'manage_channel_users', 'view_private_channels'],
         ...['delete_messages', 'edit_messages', 'ban_users', 'mute_users', 'moderate_content'],
-        ...['priority_speaker', 'mute_members'],
+        ...['priority_speaker', 'mute_members', 'mention_everyone'],
       ]),
     )
     for (const id of ['owner', 'admin', 'moderator', 'user']) {

@@ -35,6 +35,7 @@ export type DirectDeps = Pick<
   | 'messages'
   | 'profiles'
   | 'search'
+  | 'notifications'
 >
 
 /** One note makes a message in the conversation with each of so many people here. */

@@ -1,0 +1,6 @@
+export { notificationJobs } from './jobs.ts'
+export { Notifications } from './notifications.ts'
+export { notificationRoutes } from './routes.ts'
+export { deafTo } from './store.ts'
+export { notificationTasks } from './tasks.ts'
+export { notificationFrame } from './wire.ts'
