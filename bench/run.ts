@@ -6,6 +6,7 @@ import { chartsPostgres, chartsSqlite } from './cases/charts.ts'
 import { coldStart } from './cases/cold-start.ts'
 import { crowd } from './cases/crowd.ts'
 import { fanOut } from './cases/fan-out.ts'
+import { files } from './cases/files.ts'
 import { limits } from './cases/limits.ts'
 import { page } from './cases/page.ts'
 import { permissions } from './cases/permissions.ts'
@@ -19,6 +20,7 @@ import { passes, printTable, writeResults } from './lib/report.ts'
 const cases: readonly Case[] = [
   send,
   page,
+  files,
   fanOut,
   crowd,
   chartsSqlite,

@@ -9,9 +9,18 @@ export interface Account {
 }
 
 /** Limits stay, and what they cost, but no load reaches them. */
-const BEYOND_REACH = ['max_rate_limit_requests=10000000', 'rate_limit_frames=100000']
+const BEYOND_REACH = [
+  'max_rate_limit_requests=10000000',
+  'rate_limit_frames=100000',
+  'max_file_size=100',
+  'user_storage_quota=0',
+]
 
-/** PufferBlow as an operator would run it, with room for a crowd that shares a few accounts. */
+/**
+ * PufferBlow as an operator would run it, with room for a crowd that shares a few accounts.
+ *
+ * @param more environment variables
+ */
 export async function startPufferblow(
   dataDir: string,
   more: Readonly<Record<string, string>> = {},

@@ -50,7 +50,11 @@ export async function sendContent(
   raw.writeHead(status, { ...(reply.getHeaders() as Record<string, string>), ...headers })
   if (!pieces || first!.done) return void raw.end()
   if (first!.value.length === Number(headers['content-length'])) {
-    raw.end(first!.value)
+    // The piece is good until reading is ended, so that comes after it was sent.
+    await new Promise<void>((resolve) => {
+      raw.once('close', resolve)
+      raw.end(first!.value, resolve)
+    })
     await pieces.return(undefined)
     return
   }

@@ -92,7 +92,7 @@ class Pass<T extends AsyncDisposable> implements Form<T>, Disposable {
   readonly #account: (bytes: number) => number
   readonly #held: HeldFile[] = []
   /** Memory that came with the request and belongs to nobody else. */
-  readonly #own = new WeakSet<ArrayBufferLike>()
+  readonly #own = new Set<ArrayBufferLike>()
   #fieldBytesLeft: number
   #heldBytes = 0
 
@@ -112,7 +112,10 @@ class Pass<T extends AsyncDisposable> implements Form<T>, Disposable {
       if (part.type === 'field') this.#addField(part)
       else await this.#addFile({ field: part.fieldname, filename: part.filename ?? '' }, part.file)
     }
-    if (this.#held.length === 0) return
+    if (this.#held.length === 0) {
+      for (const memory of this.#own) giveBack(memory)
+      return
+    }
     if (!(await this.#taking!.isKnown(this.fields))) throw unauthorized()
     for (const { file, pieces } of this.#held.splice(0)) await this.#take({ ...file, content: each(pieces) })
   }
@@ -162,7 +165,7 @@ class Pass<T extends AsyncDisposable> implements Form<T>, Disposable {
   async *#givingBack(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     let before: ArrayBufferLike | undefined
     for await (const piece of content) {
-      if (before !== undefined && before !== piece.buffer && this.#own.has(before)) giveBack(before)
+      if (before !== undefined && before !== piece.buffer && this.#own.delete(before)) giveBack(before)
       yield piece
       before = piece.buffer
     }

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFauxqs, type FauxqsServer } from 'fauxqs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newObjectName, ObjectMissingError, StorageUnavailableError, type BlobStore } from './blob-store.ts'
+import {
+  dayOf,
+  newObjectName,
+  ObjectMissingError,
+  StorageUnavailableError,
+  type BlobStore,
+} from './blob-store.ts'
 import { DiskStore } from './disk-store.ts'
 import { S3Store } from './s3-store.ts'
 
@@ -100,7 +106,7 @@ describe.each(['disk', 's3'])('%s', (kind) => {
     for (const name of await namesIn(store)) await store.delete(name)
     const names = Array.from({ length: 30 }, newObjectName)
     await Promise.all(names.map((name) => store.write(name, pieces('x'))))
-    if (kind === 'disk') writeFileSync(join(folder, names[0]!.slice(0, 2), 'README'), 'not ours')
+    if (kind === 'disk') writeFileSync(join(folder, dayOf(names[0]!), 'README'), 'not ours')
     expect(await namesIn(store)).toEqual(names.toSorted())
   })
 

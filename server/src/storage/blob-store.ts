@@ -23,13 +23,14 @@ export interface BlobStore extends AsyncDisposable {
    * rejects, there is nothing, or what {@link BlobStore.delete} removes.
    *
    * @param content a piece is good until the next one is asked for
+   * @param mayAppear waited for before the object is there under its name
    * @throws StorageUnavailableError, and what `content` throws
    */
-  write(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
+  write(name: string, content: AsyncIterable<Uint8Array>, mayAppear?: Promise<unknown>): Promise<void>
 
   /**
-   * Reads `length` bytes from `start` on, in pieces, each of them good until the next one is asked for. They end early
-   * only if the object does.
+   * Reads `length` bytes from `start` on, in pieces, each of them good until the next one is asked for or reading is
+   * ended. They end early only if the object does.
    *
    * @throws ObjectMissingError, StorageUnavailableError before the first piece or between two
    */
@@ -66,9 +67,24 @@ export class StorageUnavailableError extends Error {
 
 const NAME = /^[0-9a-f]{32}$/
 
-/** A name for a new object: 128 random bits, in hexadecimal. */
-export function newObjectName(): string {
-  return randomBytes(16).toString('hex')
+const DAY = 24 * 3600 * 1000
+/** Digits of a name that say on which day it was made. */
+const DAY_DIGITS = 4
+
+/**
+ * A name for a new object: the day, and 112 random bits, in hexadecimal. The day makes objects of one time lie together,
+ * where one flush of their folder serves many.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function newObjectName(now: number = Date.now()): string {
+  const day = (Math.floor(now / DAY) & 0xffff).toString(16).padStart(DAY_DIGITS, '0')
+  return day + randomBytes(14).toString('hex')
+}
+
+/** The part of a name that objects of the same day have in common. */
+export function dayOf(name: string): string {
+  return name.slice(0, DAY_DIGITS)
 }
 
 /** Whether `text` may name an object of ours; a store may hold other things beside them. */

@@ -1,23 +1,28 @@
 import { constants } from 'node:fs'
-import { access, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
-import { writeAll } from '#lib/write-all.ts'
-import { FolderFlush } from './folder-flush.ts'
+import { access, mkdir, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { giveBack } from '#lib/give-back.ts'
 import {
+  dayOf,
   isObjectName,
   ObjectMissingError,
   StorageUnavailableError,
   type BlobStore,
   type StoredObject,
 } from './blob-store.ts'
+import { appendTo, closeFile, flushFile, openFile, readAt } from './file-io.ts'
+import { FolderFlush } from './folder-flush.ts'
+import { OpenFiles } from './open-files.ts'
 import { SEALED_CHUNK } from './sealed.ts'
 
 /** How much is read at a time: few trips to the disk, little memory for each reader, whole sealed chunks. */
 const READ_BYTES = 4 * SEALED_CHUNK
 const UNFINISHED = 'incoming'
+/** How old what is known of the free space may be. */
+const SPACE_MS = 1000
 
 /**
- * Objects as files, `<folder>/<first two digits>/<name>`. A file is written in `incoming/` under its name, flushed, and
+ * Objects as files, `<folder>/<day>/<name>`. A file is written in `incoming/` under its name, flushed, and
  * moved to its place, whose folder is flushed as well: it is there completely or not at all.
  */
 export class DiskStore implements BlobStore {
@@ -26,6 +31,8 @@ export class DiskStore implements BlobStore {
   readonly #minFreeBytes: number
   readonly #flush = new FolderFlush()
   readonly #made = new Map<string, Promise<void>>()
+  readonly #open = new OpenFiles()
+  #space: { readonly free: Promise<number>; readonly at: number } | undefined
 
   /** @param options.minFreeBytes writes are refused when the disk would have less than this left */
   constructor(folder: string, options: { minFreeBytes: number }) {
@@ -33,7 +40,7 @@ export class DiskStore implements BlobStore {
     this.#minFreeBytes = options.minFreeBytes
   }
 
-  async write(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  async write(name: string, content: AsyncIterable<Uint8Array>, mayAppear?: Promise<unknown>): Promise<void> {
     try {
       await this.#demandSpace()
       await this.#make(this.#unfinished())
@@ -41,6 +48,7 @@ export class DiskStore implements BlobStore {
       const unfinished = join(this.#unfinished(), name)
       try {
         await writeFile(unfinished, content)
+        await mayAppear
       } catch (error) {
         await unlink(unfinished).catch(() => {})
         throw error
@@ -48,19 +56,25 @@ export class DiskStore implements BlobStore {
       await rename(unfinished, this.#file(name))
       await this.#flush.flush(this.#shard(name))
     } catch (error) {
+      // A folder may have been removed, by whoever tidies up empty ones: the next write makes it again.
+      if (codeOf(error) === 'ENOENT') this.#made.clear()
       throw asUnavailable(error)
     }
   }
 
   async *read(name: string, start: number, length: number): AsyncGenerator<Uint8Array> {
-    const handle = await this.#open(name)
+    const borrowed = await this.#borrow(name)
+    const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, length))
     try {
       let position = start
       const end = start + length
-      const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, length))
       while (position < end) {
-        const wanted = Math.min(buffer.length, end - position)
-        const { bytesRead } = await handle.read(buffer, 0, wanted, position)
+        const bytesRead = await readAt(
+          borrowed.file,
+          buffer,
+          Math.min(buffer.length, end - position),
+          position,
+        )
         if (bytesRead === 0) return
         position += bytesRead
         yield buffer.subarray(0, bytesRead)
@@ -68,7 +82,8 @@ export class DiskStore implements BlobStore {
     } catch (error) {
       throw asUnavailable(error)
     } finally {
-      await handle.close()
+      giveBack(buffer.buffer)
+      borrowed.release()
     }
   }
 
@@ -83,6 +98,7 @@ export class DiskStore implements BlobStore {
   }
 
   async delete(name: string): Promise<void> {
+    this.#open.forget(this.#file(name))
     for (const file of [this.#file(name), join(this.#unfinished(), name)]) {
       try {
         await unlink(file)
@@ -94,9 +110,9 @@ export class DiskStore implements BlobStore {
 
   async *list(): AsyncGenerator<StoredObject> {
     for (const shard of await namesIn(this.#folder)) {
-      if (!/^[0-9a-f]{2}$/.test(shard)) continue
+      if (!/^[0-9a-f]{4}$/.test(shard)) continue
       for (const name of await namesIn(join(this.#folder, shard))) {
-        const object = isObjectName(name) && name.startsWith(shard) ? await this.stat(name) : undefined
+        const object = isObjectName(name) && dayOf(name) === shard ? await this.stat(name) : undefined
         if (object) yield object
       }
     }
@@ -112,12 +128,13 @@ export class DiskStore implements BlobStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#open.clear()
     await this.#flush.settled()
   }
 
-  async #open(name: string): Promise<FileHandle> {
+  async #borrow(name: string): ReturnType<OpenFiles['borrow']> {
     try {
-      return await open(this.#file(name), 'r')
+      return await this.#open.borrow(this.#file(name))
     } catch (error) {
       if (codeOf(error) === 'ENOENT') throw new ObjectMissingError(name, { cause: error })
       throw asUnavailable(error)
@@ -126,8 +143,14 @@ export class DiskStore implements BlobStore {
 
   async #demandSpace(): Promise<void> {
     await this.#make(this.#folder)
-    const { bavail, bsize } = await statfs(this.#folder)
-    if (bavail * bsize < this.#minFreeBytes) throw new StorageUnavailableError('the disk is nearly full')
+    const now = Date.now()
+    if (!this.#space || now - this.#space.at > SPACE_MS) {
+      const free = statfs(this.#folder).then(({ bavail, bsize }) => bavail * bsize)
+      this.#space = { free, at: now }
+    }
+    if ((await this.#space.free) < this.#minFreeBytes) {
+      throw new StorageUnavailableError('the disk is nearly full')
+    }
   }
 
   /** Makes a folder once, and waits until its name is on the disk. */
@@ -135,7 +158,10 @@ export class DiskStore implements BlobStore {
     let made = this.#made.get(folder)
     if (!made) {
       made = mkdir(folder, { recursive: true, mode: 0o700 }).then(() =>
-        folder === this.#folder ? undefined : this.#flush.flush(this.#folder),
+        // What is above all of it may be a folder that we may not read.
+        this.#flush.flush(dirname(folder)).catch((error: unknown) => {
+          if (folder !== this.#folder) throw error
+        }),
       )
       this.#made.set(folder, made)
       made.catch(() => this.#made.delete(folder))
@@ -148,7 +174,7 @@ export class DiskStore implements BlobStore {
   }
 
   #shard(name: string): string {
-    return join(this.#folder, name.slice(0, 2))
+    return join(this.#folder, dayOf(name))
   }
 
   #file(name: string): string {
@@ -159,13 +185,14 @@ export class DiskStore implements BlobStore {
 }
 
 /** Resolves when all of it is on the disk. */
-async function writeFile(file: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  const handle = await open(file, 'wx', 0o600)
+async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  const file = await openFile(path, 'wx', 0o600)
   try {
-    for await (const piece of content) await writeAll(handle, piece)
-    await handle.sync()
+    for await (const piece of content) await appendTo(file, piece)
+    await flushFile(file)
   } finally {
-    await handle.close()
+    // It is on the disk, or of no use: nobody needs to wait.
+    closeFile(file).catch(() => {})
   }
 }
 

@@ -1,7 +1,9 @@
-import { open } from 'node:fs/promises'
+import { closeFile, flushFile, openFile } from './file-io.ts'
 
 /** Work on one folder: what runs, and what waits for the next run. */
 interface Turn {
+  /** Open for as long as one run follows the other. */
+  readonly file: Promise<number>
   running: Promise<void>
   next: Promise<void> | undefined
 }
@@ -16,7 +18,10 @@ export class FolderFlush {
   /** Resolves when everything that is in `folder` now is on the disk. */
   flush(folder: string): Promise<void> {
     const turn = this.#turns.get(folder)
-    if (!turn) return this.#begin(folder, { running: Promise.resolve(), next: undefined })
+    if (!turn) {
+      const file = openFile(folder, 'r')
+      return this.#begin(folder, { file, running: Promise.resolve(), next: undefined })
+    }
     turn.next ??= turn.running.then(
       () => this.#begin(folder, turn),
       () => this.#begin(folder, turn),
@@ -32,18 +37,11 @@ export class FolderFlush {
   #begin(folder: string, turn: Turn): Promise<void> {
     turn.next = undefined
     this.#turns.set(folder, turn)
-    turn.running = flushFolder(folder).finally(() => {
-      if (turn.next === undefined) this.#turns.delete(folder)
+    turn.running = turn.file.then(flushFile).finally(() => {
+      if (turn.next !== undefined) return
+      this.#turns.delete(folder)
+      turn.file.then(closeFile).catch(() => {})
     })
     return turn.running
-  }
-}
-
-async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

@@ -62,13 +62,14 @@ export class S3Store implements BlobStore {
     return new S3Store(options, await import('@aws-sdk/client-s3'))
   }
 
-  async write(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  async write(name: string, content: AsyncIterable<Uint8Array>, mayAppear?: Promise<unknown>): Promise<void> {
     const place = this.#place(name)
     const parts = inParts(content, PART_BYTES)
     const first = await parts.next()
     // What fits into one part needs no more than one request.
     if (first.done || first.value.length < PART_BYTES) {
       const Body = first.value ?? new Uint8Array()
+      await mayAppear
       await served(this.#client.send(new this.#sdk.PutObjectCommand({ ...place, Body })))
       await parts.return(undefined)
       return
@@ -77,6 +78,7 @@ export class S3Store implements BlobStore {
     const upload = { ...place, UploadId: UploadId! }
     try {
       const Parts = await this.#sendParts(upload, first.value, parts)
+      await mayAppear
       const complete = { ...upload, MultipartUpload: { Parts } }
       await served(this.#client.send(new this.#sdk.CompleteMultipartUploadCommand(complete)))
     } catch (error) {

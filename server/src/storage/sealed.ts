@@ -72,8 +72,10 @@ export async function* seal(
 ): AsyncGenerator<Buffer> {
   const aad = associatedData(name)
   // A chunk waits until something follows it: only then is it known not to be the last.
-  const held = Buffer.allocUnsafeSlow(CHUNK)
-  const sealed = Buffer.allocUnsafeSlow(SEALED_CHUNK)
+  const { held, sealed } = spare.pop() ?? {
+    held: Buffer.allocUnsafeSlow(CHUNK),
+    sealed: Buffer.allocUnsafeSlow(SEALED_CHUNK),
+  }
   let heldBytes = 0
   let number = 0
   for await (let piece of content) {
@@ -91,7 +93,13 @@ export async function* seal(
   }
   const nonce = nonceOf(prefix, number, { last: true })
   yield sealChunk(held.subarray(0, heldBytes), { key, nonce, aad }, sealed)
+  // Only here is it certain that nobody reads the last piece any more.
+  if (spare.length < MAX_SPARE) spare.push({ held, sealed })
 }
+
+/** Memory to gather and to seal chunks in, for whoever comes next: most objects are small and there are many. */
+const spare: { readonly held: Buffer; readonly sealed: Buffer }[] = []
+const MAX_SPARE = 16
 
 function sealChunk(
   chunk: Buffer,
@@ -171,8 +179,11 @@ async function* openChunks(
     const expected = last ? size - number * CHUNK + TAG : SEALED_CHUNK
     if (number >= count || chunk.length !== expected) throw new SealBrokenError(name)
     const content = openChunk(chunk, { key, nonce: nonceOf(prefix, number, { last }), aad, name })
-    yield content
-    if (content.length === content.buffer.byteLength) giveBack(content.buffer)
+    try {
+      yield content
+    } finally {
+      if (content.length === content.buffer.byteLength) giveBack(content.buffer)
+    }
     number++
   }
   // Nothing at all is a cut, too: even empty content has a chunk.

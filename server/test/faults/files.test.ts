@@ -146,7 +146,7 @@ test('damage is found: a changed byte, a cut, an object that is gone or was swap
   for await (const { name } of stores.current.list()) names.push(name)
   const bytesOf = async (name: string): Promise<Buffer> => {
     const pieces: Uint8Array[] = []
-    for await (const piece of stores.current.read(name, 0, 1e9)) pieces.push(piece)
+    for await (const piece of stores.current.read(name, 0, 1e9)) pieces.push(Buffer.from(piece))
     return Buffer.concat(pieces)
   }
   const replace = async (name: string, bytes: Uint8Array): Promise<void> => {

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import type { FileTable } from '#db/tables.ts'
+import { together } from '#db/together.ts'
 import type { AttachedFile } from '#events/events.ts'
-import { HttpError, unavailable } from '#http/errors.ts'
+import { HttpError } from '#http/errors.ts'
 import { sealMessage } from '#keys/seal.ts'
 import { nameAad } from './names.ts'
 import { directoryFor, type Directory, type Purpose } from './policy.ts'
@@ -47,16 +48,20 @@ export async function storeFiles(
   staged: readonly StagedFile[],
   use: Use,
 ): Promise<AttachedFile[]> {
-  const { objects, added, shared } = await takeBlobs(
-    ctx,
-    tx,
-    staged.flatMap(({ main, thumbnails }) => [main, ...thumbnails.map(({ blob }) => blob)]),
-  )
-  const own = staged.reduce((sum, { main }) => sum + main.size, 0)
+  const blobs = staged.flatMap(({ main, thumbnails }) => [main, ...thumbnails.map(({ blob }) => blob)])
   const { user, server } = quotas(ctx)
-  if (!(await addUsage(tx, use.ownerId, own, user))) throw quotaExceeded()
-  // What is there already must fit in once more: else a full server would tell what it has.
-  if (!(await addUsage(tx, 'server', added, server - shared))) throw quotaExceeded()
+  const [objects, fits] = await together([
+    takeBlobs(ctx, tx, blobs),
+    addUsage(tx, [
+      { scope: use.ownerId, bytes: bytesOf(staged.map(({ main }) => main)), limit: user },
+      // What is there already must fit in once more: else a full server would tell what it has.
+      { scope: 'server', bytes: bytesOf(blobs), limit: server },
+    ]),
+  ])
+  if (!fits) throw quotaExceeded()
+  const spare = blobs.filter(({ object }) => objects.get(object) !== object)
+  subtractUsage(tx, 'server', bytesOf(spare))
+  loosen(tx, spare, ctx.clock())
   const files: AttachedFile[] = []
   for (const [place, file] of staged.entries()) {
     const row = rowOf(ctx, file, { ...use, place, object: objects.get(file.main.object)! })
@@ -67,38 +72,33 @@ export async function storeFiles(
       object: objects.get(blob.object)!,
       size: blob.size,
     }))
-    await insertFile(tx, row, thumbnails)
+    insertFile(tx, row, thumbnails)
     files.push(attachedFile(ctx.config, row, { name: file.name, thumbnails }))
   }
   return files
 }
 
-interface Taken {
-  /** The object that holds each staged blob's content from now on. */
-  readonly objects: ReadonlyMap<string, string>
-  /** Bytes that were not there before, and such as were. */
-  readonly added: number
-  readonly shared: number
+/** @returns the object that holds each staged blob's content from now on */
+async function takeBlobs(
+  ctx: Deps,
+  tx: Tx,
+  blobs: readonly StagedBlob[],
+): Promise<ReadonlyMap<string, string>> {
+  const created_at = ctx.clock()
+  // In the order of their content, so that two that store the same do not wait for each other.
+  const inOrder = blobs.toSorted(byContent)
+  const taken = await together(inOrder.map((blob) => takeBlob(tx, { ...blob, refs: 1, created_at })))
+  const objects = new Map(inOrder.map(({ object }, index) => [object, taken[index]!]))
+  claimLoose(
+    tx,
+    [...objects].filter(([own, object]) => own === object).map(([own]) => own),
+    ctx.vault.writer,
+  )
+  return objects
 }
 
-async function takeBlobs(ctx: Deps, tx: Tx, blobs: readonly StagedBlob[]): Promise<Taken> {
-  const now = ctx.clock()
-  const objects = new Map<string, string>()
-  const spare: StagedBlob[] = []
-  let added = 0
-  // In the order of their content, so that two that store the same do not wait for each other.
-  for (const blob of blobs.toSorted(byContent)) {
-    const object = await takeBlob(tx, { ...blob, refs: 1, created_at: now })
-    objects.set(blob.object, object)
-    if (object !== blob.object) {
-      spare.push(blob)
-      continue
-    }
-    added += blob.size
-    if (!(await claimLoose(tx, object, ctx.vault.writer))) throw unavailable('The upload took too long', 1)
-  }
-  await loosen(tx, spare, now)
-  return { objects, added, shared: spare.reduce((sum, { size }) => sum + size, 0) }
+function bytesOf(blobs: readonly StagedBlob[]): number {
+  return blobs.reduce((sum, { size }) => sum + size, 0)
 }
 
 function byContent(a: StagedBlob, b: StagedBlob): number {
@@ -169,13 +169,13 @@ export async function removeFiles(
   if (ids.length === 0) return []
   const { files, references } = await deleteFiles(tx, ids)
   const gone = await releaseBlobs(tx, references)
-  for (const [owner, bytes] of bytesByOwner(files)) await subtractUsage(tx, owner, bytes)
-  await subtractUsage(
+  for (const [owner, bytes] of bytesByOwner(files)) subtractUsage(tx, owner, bytes)
+  subtractUsage(
     tx,
     'server',
     gone.reduce((sum, { size }) => sum + size, 0),
   )
-  await loosen(tx, gone, ctx.clock())
+  loosen(tx, gone, ctx.clock())
   return files
 }
 

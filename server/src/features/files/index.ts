@@ -20,13 +20,14 @@ export type { StagedFile } from './staged-file.ts'
 export {
   filesByContent,
   findBlob,
-  findFile,
+  findStoredFile,
   findFiles,
   knownObjects,
   loosen,
   looseObjects,
   ownsContent,
   thumbnailsOf,
+  type StoredFile,
 } from './store.ts'
 export { handleSweeps, recoverUploads, sweepObjects } from './sweep.ts'
 export { Vault } from './vault.ts'

@@ -10,7 +10,7 @@ import { withoutLocations } from '#media/strip/video-stream.ts'
 import { quotaExceeded, quotas } from './commit.ts'
 import { cleanFileName } from './file-name.ts'
 import { judge, tooLarge, type Directory, type Purpose, type Verdict } from './policy.ts'
-import { stagedFile, type StagedFile, type StagedThumbnail } from './staged-file.ts'
+import { stagedFile, type StagedFile } from './staged-file.ts'
 import { usageOf } from './store.ts'
 import { tee } from './tee.ts'
 import type { StagedBlob } from './vault.ts'
@@ -116,25 +116,22 @@ async function stagePicture(
   { name, verdict }: Known,
 ): Promise<StagedFile> {
   const { mime, extension } = sniff(picture.bytes)
-  const staged: StagedBlob[] = []
-  try {
-    const stage = async (bytes: Uint8Array): Promise<StagedBlob> => {
-      const blob = await ctx.vault.stage(each([bytes]))
-      staged.push(blob)
-      return blob
-    }
-    const main = await stage(picture.bytes)
-    const thumbnails: StagedThumbnail[] = []
-    for (const { width, height, bytes } of picture.thumbnails) {
-      thumbnails.push({ width, height, blob: await stage(bytes) })
-    }
-    const { width, height, animated } = picture
-    const facts = { name, kind: verdict.kind, type: mime, extension, width, height, isAnimated: animated }
-    return stagedFile(ctx.vault, { ...facts, main, thumbnails })
-  } catch (error) {
-    await ctx.vault.abandon(staged.map(({ object }) => object))
-    throw error
+  const contents = [picture.bytes, ...picture.thumbnails.map(({ bytes }) => bytes)]
+  const staged = await Promise.allSettled(contents.map((bytes) => ctx.vault.stage(each([bytes]))))
+  const blobs = staged.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const failed = staged.find((one) => one.status === 'rejected')
+  if (failed) {
+    await ctx.vault.abandon(blobs.map(({ object }) => object))
+    throw failed.reason as Error
   }
+  const { width, height, animated } = picture
+  const facts = { name, kind: verdict.kind, type: mime, extension, width, height, isAnimated: animated }
+  const thumbnails = picture.thumbnails.map((one, index) => ({
+    width: one.width,
+    height: one.height,
+    blob: blobs[index + 1]!,
+  }))
+  return stagedFile(ctx.vault, { ...facts, main: blobs[0]!, thumbnails })
 }
 
 function factsOf(name: string, { mime, extension }: Sniffed, { kind }: Verdict) {
@@ -168,7 +165,8 @@ async function expectClean(scan: ReturnType<Deps['scanner']['scan']>): Promise<v
 /** Says no before a byte is stored that would be too many. What decides is the transaction at the end. */
 async function demandRoom({ db, settings, vault }: Deps, userId: string, bytes: number): Promise<void> {
   const { user, server } = quotas({ settings })
-  const [own, all] = [await usageOf(db.read, userId), await usageOf(db.read, 'server')]
+  const usage = await usageOf(db.read, [userId, 'server'])
+  const [own, all] = [usage.get(userId) ?? 0, usage.get('server') ?? 0]
   if (own + bytes > user || all + vault.arriving + bytes > server) throw quotaExceeded()
 }
 

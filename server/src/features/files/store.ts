@@ -1,8 +1,32 @@
 import type { Db, Tx } from '#db/database.ts'
 import type { BlobTable, FileTable, ThumbnailTable } from '#db/tables.ts'
 
-export async function findFile(db: Db, id: string): Promise<FileTable | undefined> {
-  return db.selectFrom('file').selectAll().where('id', '=', id).executeTakeFirst()
+/** A file with where its content is. One statement: it runs with every fetch. */
+export interface StoredFile extends FileTable {
+  readonly blob: BlobTable
+}
+
+export async function findStoredFile(db: Db, id: string): Promise<StoredFile | undefined> {
+  const row = await db
+    .selectFrom('file')
+    .innerJoin('blob', 'blob.object', 'file.object')
+    .selectAll('file')
+    .select([
+      'blob.store',
+      'blob.sha256',
+      'blob.is_sealed',
+      'blob.kid as blob_kid',
+      'blob.wrapped_secret',
+      'blob.refs',
+      'blob.created_at as blob_created_at',
+    ])
+    .where('file.id', '=', id)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { store, sha256, is_sealed, blob_kid, wrapped_secret, refs, blob_created_at, ...file } = row
+  const { object, size } = file
+  const blob = { object, store, sha256, size, is_sealed, kid: blob_kid, wrapped_secret, refs }
+  return { ...file, blob: { ...blob, created_at: blob_created_at } }
 }
 
 export async function findFiles(db: Db, ids: readonly string[]): Promise<FileTable[]> {
@@ -103,13 +127,10 @@ export async function releaseBlobs(
   return gone
 }
 
-export async function insertFile(
-  tx: Tx,
-  file: FileTable,
-  thumbnails: readonly ThumbnailTable[],
-): Promise<void> {
-  await tx.insertInto('file').values(file).execute()
-  if (thumbnails.length > 0) await tx.insertInto('thumbnail').values(thumbnails).execute()
+/** Their ids are new and their blobs were taken in this transaction, so the writes cannot fail and are not waited for. */
+export function insertFile(tx: Tx, file: FileTable, thumbnails: readonly ThumbnailTable[]): void {
+  tx.later(tx.insertInto('file').values(file))
+  if (thumbnails.length > 0) tx.later(tx.insertInto('thumbnail').values(thumbnails))
 }
 
 /** Removes files. @returns those that were there, with how often each object was referred to by them */
@@ -130,33 +151,26 @@ export async function deleteFiles(
   return { files, references }
 }
 
-/** @returns false if the object is not this writer's any more: it was given up meanwhile */
-export async function claimLoose(tx: Tx, object: string, writer: string): Promise<boolean> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('loose_object')
-    .where('object', '=', object)
-    .where('writer', '=', writer)
-    .executeTakeFirstOrThrow()
-  return numDeletedRows === 1n
+/** Takes objects off the list of those that nothing refers to: blobs do now. */
+export function claimLoose(tx: Tx, objects: readonly string[], writer: string): void {
+  if (objects.length === 0) return
+  tx.later(tx.deleteFrom('loose_object').where('object', 'in', objects).where('writer', '=', writer))
 }
 
 /** Leaves objects to be removed from their store. */
-export async function loosen(
-  tx: Tx,
-  objects: readonly Pick<BlobTable, 'object' | 'store'>[],
-  now: number,
-): Promise<void> {
+export function loosen(tx: Tx, objects: readonly Pick<BlobTable, 'object' | 'store'>[], now: number): void {
   if (objects.length === 0) return
   const rows = objects.map(({ object, store }) => ({ object, store, writer: null, since: now }))
-  await tx
-    .insertInto('loose_object')
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict
-        .column('object')
-        .doUpdateSet((eb) => ({ store: eb.ref('excluded.store'), writer: null, since: now })),
-    )
-    .execute()
+  tx.later(
+    tx
+      .insertInto('loose_object')
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict
+          .column('object')
+          .doUpdateSet((eb) => ({ store: eb.ref('excluded.store'), writer: null, since: now })),
+      ),
+  )
   tx.enqueue(sweep)
 }
 
@@ -174,14 +188,28 @@ export function findLoose(
   after: string,
   limit: number,
 ): Promise<{ object: string; store: string }[]> {
-  return db
-    .selectFrom('loose_object')
-    .select(['object', 'store'])
-    .where('writer', 'is', null)
-    .where('object', '>', after)
-    .orderBy('object')
-    .limit(limit)
-    .execute()
+  return (
+    db
+      .selectFrom('loose_object')
+      .select(['object', 'store'])
+      .where('writer', 'is', null)
+      .where('object', '>', after)
+      // Of a writer that was taken for gone and came to its end all the same.
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('blob')
+              .select('blob.object')
+              .whereRef('blob.object', '=', 'loose_object.object')
+              .whereRef('blob.store', '=', 'loose_object.store'),
+          ),
+        ),
+      )
+      .orderBy('object')
+      .limit(limit)
+      .execute()
+  )
 }
 
 export async function forgetLoose(tx: Tx, objects: readonly string[]): Promise<void> {
@@ -202,44 +230,60 @@ export async function loosenAbandoned(
     .execute()
 }
 
+/** What is added to what a scope uses, and what that may be at most afterwards. */
+export interface UsageChange {
+  readonly scope: string
+  readonly bytes: number
+  readonly limit: number
+}
+
 /**
- * Adds to what a scope uses. A row is changed only while it stays within the limit, so of two that come at once only
- * one gets the last free byte.
+ * Adds to what scopes use. A row is changed only while it stays within its limit, so of two that come at once only one
+ * gets the last free byte.
  *
- * @returns false if it would be more than `limit`
+ * @returns false if any would be more than its limit; what was changed is to be undone then
  */
-export async function addUsage(tx: Tx, scope: string, bytes: number, limit: number): Promise<boolean> {
-  if (bytes > limit) return false
-  const row = await tx
+export async function addUsage(tx: Tx, changes: readonly UsageChange[]): Promise<boolean> {
+  if (changes.some(({ bytes, limit }) => bytes > limit)) return false
+  const rows = await tx
     .insertInto('storage_usage')
-    .values({ scope, bytes })
+    .values(changes.map(({ scope, bytes }) => ({ scope, bytes })))
     .onConflict((conflict) =>
       conflict
         .column('scope')
-        .doUpdateSet((eb) => ({ bytes: eb('storage_usage.bytes', '+', bytes) }))
-        .where((eb) => eb(eb('storage_usage.bytes', '+', bytes), '<=', limit)),
+        .doUpdateSet((eb) => ({ bytes: eb('storage_usage.bytes', '+', eb.ref('excluded.bytes')) }))
+        .where((eb) =>
+          eb.or(
+            changes.map(({ scope, bytes, limit }) =>
+              eb.and([eb('storage_usage.scope', '=', scope), eb('storage_usage.bytes', '<=', limit - bytes)]),
+            ),
+          ),
+        ),
     )
-    .returning('bytes')
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-export async function subtractUsage(tx: Tx, scope: string, bytes: number): Promise<void> {
-  if (bytes === 0) return
-  await tx
-    .updateTable('storage_usage')
-    .set((eb) => ({ bytes: eb('bytes', '-', bytes) }))
-    .where('scope', '=', scope)
+    .returning('scope')
     .execute()
+  return rows.length === changes.length
 }
 
-export async function usageOf(db: Db, scope: string): Promise<number> {
-  const row = await db
+/** Takes back from what a scope uses. */
+export function subtractUsage(tx: Tx, scope: string, bytes: number): void {
+  if (bytes === 0) return
+  tx.later(
+    tx
+      .updateTable('storage_usage')
+      .set((eb) => ({ bytes: eb('bytes', '-', bytes) }))
+      .where('scope', '=', scope),
+  )
+}
+
+/** Bytes that scopes use. */
+export async function usageOf(db: Db, scopes: readonly string[]): Promise<Map<string, number>> {
+  const rows = await db
     .selectFrom('storage_usage')
-    .select('bytes')
-    .where('scope', '=', scope)
-    .executeTakeFirst()
-  return row?.bytes ?? 0
+    .select(['scope', 'bytes'])
+    .where('scope', 'in', scopes)
+    .execute()
+  return new Map(rows.map(({ scope, bytes }) => [scope, bytes]))
 }
 
 /** Which of `objects` a row knows, and the store it has them in: of a blob, or loose. */

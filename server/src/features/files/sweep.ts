@@ -3,7 +3,7 @@ import { findLoose, forgetLoose, hasLoose, loosenAbandoned, sweep } from './stor
 
 const BATCH = 100
 /** Whoever writes for longer than this is gone: no upload is that slow. */
-const ABANDONED_MS = 24 * 3600 * 1000
+const ABANDONED_MS = 7 * 24 * 3600 * 1000
 
 type Deps = Pick<Context, 'db' | 'clock' | 'eventLog' | 'vault'>
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Database, Tx } from '#db/database.ts'
+import type { Database } from '#db/database.ts'
 import type { Keyring } from '#db/keyring.ts'
 import type { BlobTable } from '#db/tables.ts'
 import { unwrapObjectSecret, wrapObjectSecret } from '#keys/object-secret.ts'
 import { unavailable } from '#http/errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import { Lru } from '#lib/lru.ts'
-import { newObjectName, StorageUnavailableError } from '#storage/blob-store.ts'
+import { StorageUnavailableError } from '#storage/blob-store.ts'
 import {
   newObjectSecret,
   objectKey,
@@ -18,6 +18,7 @@ import {
   type Range,
 } from '#storage/sealed.ts'
 import type { Stores } from '#storage/stores.ts'
+import { ObjectNames } from './object-names.ts'
 import { sweep } from './store.ts'
 
 /** Content that is safely in a store, and belongs to nothing yet. */
@@ -44,10 +45,12 @@ export class Vault {
   readonly writer: string
   readonly #parts: Parts
   readonly #keys = new Lru<string, ObjectKey>(REMEMBERED_KEYS)
+  readonly #names: ObjectNames
   #arriving = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#names = new ObjectNames(parts)
     this.stores = parts.stores
     this.writer = parts.writer
   }
@@ -64,9 +67,7 @@ export class Vault {
    */
   async stage(content: AsyncIterable<Uint8Array>): Promise<StagedBlob> {
     const store = this.stores.current
-    const object = newObjectName()
-    const noted = this.#note(object, store.kind)
-    noted.catch(() => {})
+    const { object, noted } = this.#names.take(store.kind)
     const hash = createHash('sha256')
     let size = 0
     const count = (bytes: number): void => {
@@ -79,12 +80,11 @@ export class Vault {
         count(piece.length)
         yield piece
       }
-      // The object appears when its content ends: not before the list has it.
-      await noted
     }
     const secret = this.#parts.encrypt ? newObjectSecret() : undefined
     try {
-      await store.write(object, secret ? seal(counted(), objectKey(secret), object) : counted())
+      // The object must not be there before the list has it.
+      await store.write(object, secret ? seal(counted(), objectKey(secret), object) : counted(), noted)
     } catch (error) {
       await noted.catch(() => {})
       await this.abandon([object])
@@ -146,17 +146,4 @@ export class Vault {
     this.#keys.set(object, key)
     return key
   }
-
-  #note(object: string, store: string): Promise<void> {
-    return this.#parts.db.transact(async (tx) =>
-      insertLoose(tx, { object, store, writer: this.writer, since: this.#parts.clock() }),
-    )
-  }
-}
-
-function insertLoose(
-  tx: Tx,
-  row: { object: string; store: string; writer: string | null; since: number },
-): void {
-  tx.later(tx.insertInto('loose_object').values(row))
 }

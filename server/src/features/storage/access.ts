@@ -1,7 +1,7 @@
 import type { Context } from '#context'
 import type { Db } from '#db/database.ts'
 import type { FileTable } from '#db/tables.ts'
-import { filesByContent, findFile } from '#features/files/index.ts'
+import { filesByContent, findStoredFile, type StoredFile } from '#features/files/index.ts'
 import { accessChannel } from '#features/channels/index.ts'
 import { HttpError, notFound } from '#http/errors.ts'
 import type { Standing } from '#lib/permission.ts'
@@ -51,8 +51,8 @@ export async function accessFile(
   ctx: Pick<Context, 'db' | 'settings'>,
   viewer: Viewer,
   id: string,
-): Promise<FileTable> {
-  const file = FILE_ID.test(id) ? await findFile(ctx.db.read, id) : undefined
+): Promise<StoredFile> {
+  const file = FILE_ID.test(id) ? await findStoredFile(ctx.db.read, id) : undefined
   if (!file || !(await maySee(ctx, viewer, file))) throw fileNotFound()
   return file
 }
@@ -62,9 +62,11 @@ export async function accessContent(
   ctx: Pick<Context, 'db' | 'settings'>,
   viewer: Viewer,
   sha256: string,
-): Promise<FileTable> {
+): Promise<StoredFile> {
   for (const file of await filesByContent(ctx.db.read, sha256, MAX_USES)) {
-    if (await maySee(ctx, viewer, file)) return file
+    if (!(await maySee(ctx, viewer, file))) continue
+    const found = await findStoredFile(ctx.db.read, file.id)
+    if (found) return found
   }
   throw fileNotFound()
 }

@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import type { Context } from '#context'
-import type { BlobTable, FileTable } from '#db/tables.ts'
-import { findBlob, findFile, nameOf, servedAs, thumbnailsOf } from '#features/files/index.ts'
+import type { BlobTable } from '#db/tables.ts'
+import {
+  findBlob,
+  findStoredFile,
+  nameOf,
+  servedAs,
+  thumbnailsOf,
+  type StoredFile,
+} from '#features/files/index.ts'
 import type { Actor } from '#http/access.ts'
 import { sendContent, type Content } from '#http/content.ts'
 import { contentDisposition } from '#http/disposition.ts'
@@ -55,7 +62,7 @@ export function downloadRoutes(api: Api, ctx: Context): void {
   }
 }
 
-function findNamed(ctx: Context, viewer: Actor | undefined, named: Named): Promise<FileTable> {
+function findNamed(ctx: Context, viewer: Actor | undefined, named: Named): Promise<StoredFile> {
   if (!named) throw fileNotFound()
   return 'id' in named ? accessFile(ctx, viewer, named.id) : accessContent(ctx, viewer, named.sha256)
 }
@@ -65,13 +72,13 @@ async function fileForPeer(
   ctx: Context,
   named: Named,
   query: Record<string, unknown>,
-): Promise<FileTable | undefined> {
+): Promise<StoredFile | undefined> {
   const { exp, peer, sig } = query
   if (!named || !('id' in named)) return undefined
   if (typeof exp !== 'string' || typeof peer !== 'string' || typeof sig !== 'string') return undefined
   if (!ctx.fileLinks.verifyForPeer(named.id, { exp, peer, sig })) return undefined
   if (!ctx.federation.policy.verdict(peer).allowed) throw fileNotFound()
-  return findFile(ctx.db.read, named.id)
+  return findStoredFile(ctx.db.read, named.id)
 }
 
 /** Whoever a link was given to, as of this moment. @throws HttpError 403 when it was good once */
@@ -97,13 +104,13 @@ function linkEnded(): HttpError {
   return forbidden('This link has ended: load the message again')
 }
 
-async function contentOf(ctx: Context, file: FileTable, width: number | undefined): Promise<Content> {
+async function contentOf(ctx: Context, file: StoredFile, width: number | undefined): Promise<Content> {
   const thumbnail =
     width === undefined
       ? undefined
       : (await thumbnailsOf(ctx.db.read, [file.id])).find((one) => one.width === width)
   if (width !== undefined && !thumbnail) throw fileNotFound()
-  const blob = await findBlob(ctx.db.read, thumbnail?.object ?? file.object)
+  const blob = thumbnail ? await findBlob(ctx.db.read, thumbnail.object) : file.blob
   // It was deleted between two looks.
   if (!blob) throw fileNotFound()
   const { type, disposition } = thumbnail
@@ -130,7 +137,7 @@ async function contentOf(ctx: Context, file: FileTable, width: number | undefine
 }
 
 /** A copy of what may be deleted, or is not for everybody, is good only for as long as the server says so. */
-async function cacheControlOf(ctx: Context, file: FileTable): Promise<string> {
+async function cacheControlOf(ctx: Context, file: StoredFile): Promise<string> {
   if (file.visibility === 'public') return `public, max-age=${DAY_SECONDS}, immutable`
   return (await isPublic(ctx, file)) ? 'public, no-cache' : 'private, no-cache'
 }

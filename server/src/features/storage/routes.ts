@@ -1,4 +1,5 @@
 import type { Context } from '#context'
+import { together } from '#db/together.ts'
 import {
   addressOf,
   directories,
@@ -172,9 +173,11 @@ async function storeUpload(
   const { limitBytes } = judge(staged, 'upload', ctx.settings.current, directory)
   if (staged.main.size > limitBytes) throw tooLarge(limitBytes)
   const { file, isDuplicate } = await ctx.db.transact(async (tx) => {
-    const known = await ownsContent(tx, staged.main.sha256, actor.userId)
     const use = { ownerId: actor.userId, purpose: 'upload', visibility, directory } as const
-    const [stored] = await storeFiles(ctx, tx, [staged], use)
+    const [known, [stored]] = await together([
+      ownsContent(tx, staged.main.sha256, actor.userId),
+      storeFiles(ctx, tx, [staged], use),
+    ])
     recordActivity(tx, {
       type: 'file_upload',
       userId: actor.userId,

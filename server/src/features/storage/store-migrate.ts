@@ -53,5 +53,5 @@ export async function moveBlob(
     .where('store', '=', from)
     .executeTakeFirstOrThrow()
   // A blob that was deleted meanwhile has left its old copy to be removed; the new one is of no use either.
-  await loosen(tx, [{ object, store: numUpdatedRows === 1n ? from : to }], now)
+  loosen(tx, [{ object, store: numUpdatedRows === 1n ? from : to }], now)
 }
