@@ -124,8 +124,9 @@ export async function readHistory(
 ): Promise<{ viewedMessageIds: string[]; unreadCounts: Map<string, number> }> {
   const channels = await listVisibleChannels(db, actor)
   const ids = channels.map(({ id }) => id)
-  return {
-    viewedMessageIds: await readMessageIds(db, actor.userId, ids, READ_IDS_PER_CHANNEL),
-    unreadCounts: await unreadCounts(db, actor.userId, ids),
-  }
+  const [viewedMessageIds, unread] = await Promise.all([
+    readMessageIds(db, actor.userId, ids, READ_IDS_PER_CHANNEL),
+    unreadCounts(db, actor.userId, ids),
+  ])
+  return { viewedMessageIds, unreadCounts: unread }
 }
