@@ -7,7 +7,7 @@ import { migrate } from '#db/migrate.ts'
 import { migrateUnlessServed, openForCommand, openForServer, type Opened } from '#db/open.ts'
 import { Egress } from '#egress/egress.ts'
 import { Bus } from '#events/bus.ts'
-import { PasswordGuard, Passwords, Profiles } from '#features/accounts/index.ts'
+import { PasswordGuard, Passwords, Profiles, type PasswordCost } from '#features/accounts/index.ts'
 import { Authenticator } from '#features/auth/index.ts'
 import { blockAutomatically, BlockedIps, observeBlocks } from '#features/blocked-ips/index.ts'
 import { Federation } from '#features/federation/index.ts'
@@ -100,6 +100,8 @@ export interface ContextOptions {
   readonly clock?: Clock
   /** Whether this process is a server, which alone may write the event log. A command beside it is not. */
   readonly role: 'server' | 'command'
+  /** Of new password hashes. No setting lowers it; tests do. */
+  readonly passwordCost?: PasswordCost
   /** Told when this process cannot go on and should be started again. */
   readonly onFatal?: (reason: Error) => void
 }
@@ -140,7 +142,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   // First among those who listen: the others look roles up when they are told of a change.
   const roles = await Roles.open({ db, bus })
   const profiles = new Profiles({ db, bus, roles })
-  const passwords = new Passwords(config.accounts)
+  const passwords = new Passwords(config.accounts, options.passwordCost)
   const authenticator = new Authenticator({ config, keyring, clock, instance, db, bus, roles })
   const settings = await Settings.open(db.read)
   const media = cleanup.use(

@@ -10,7 +10,6 @@ import type { Clock } from '#lib/clock.ts'
 import { newId } from '#lib/id.ts'
 import { unwrapKey, wrapKey } from '#keys/wrap.ts'
 import type { Database, Db } from './database.ts'
-import { isUniqueViolation } from './errors.ts'
 
 const purposes = [
   'message',
@@ -67,9 +66,8 @@ export class Keyring {
   static async open(db: Database, master: KeyObject, clock: Clock): Promise<Keyring> {
     const keyring = new Keyring(db, master, clock)
     await keyring.#load(db.read)
-    for (const purpose of purposes) {
-      if (!keyring.#inUse.has(purpose)) await keyring.#create(purpose)
-    }
+    const missing = purposes.filter((purpose) => !keyring.#inUse.has(purpose))
+    if (missing.length > 0) await keyring.#create(missing)
     await keyring.rotate()
     return keyring
   }
@@ -114,7 +112,7 @@ export class Keyring {
     await this.#db.transact((tx) =>
       tx.updateTable('encryption_key').set({ retired_at: this.#clock() }).where('kid', '=', kid).execute(),
     )
-    await this.#create(purpose)
+    await this.#create([purpose])
     return this.current(purpose)
   }
 
@@ -126,21 +124,21 @@ export class Keyring {
     this.#keys.delete(kid)
   }
 
-  async #create(purpose: KeyPurpose): Promise<void> {
-    const kid = newId(this.#clock())
-    const secret = purpose === 'access_token' ? newSigningSecret() : randomBytes(32)
-    const wrapped = wrapKey(this.#master, purpose, kid, secret)
-    try {
-      await this.#db.transact((tx) =>
-        tx
-          .insertInto('encryption_key')
-          .values({ kid, purpose, wrapped, created_at: this.#clock(), retired_at: null })
-          .execute(),
-      )
-    } catch (error) {
-      // Another process was faster; its key is as good.
-      if (!isUniqueViolation(error)) throw error
-    }
+  /** If another process was faster, its keys are as good. */
+  async #create(missing: readonly KeyPurpose[]): Promise<void> {
+    const rows = missing.map((purpose) => {
+      const kid = newId(this.#clock())
+      const secret = purpose === 'access_token' ? newSigningSecret() : randomBytes(32)
+      const wrapped = wrapKey(this.#master, purpose, kid, secret)
+      return { kid, purpose, wrapped, created_at: this.#clock(), retired_at: null }
+    })
+    await this.#db.transact((tx) =>
+      tx
+        .insertInto('encryption_key')
+        .values(rows)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute(),
+    )
     await this.#load(this.#db.read)
   }
 

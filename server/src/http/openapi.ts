@@ -37,10 +37,17 @@ const tokenField = z
   .optional()
   .meta({ description: 'Access token. May also be sent as a query parameter or as `Authorization: Bearer`.' })
 
-/** Collects endpoints and turns them into an OpenAPI 3.1 document. */
+/**
+ * Collects endpoints and turns them into an OpenAPI 3.1 document. The work is done when the document is first asked for:
+ * a start does not wait for it, and most servers are never asked.
+ */
 export class OpenApi {
+  /** What describes the endpoints that were added and are not in `#paths` yet, in order. */
+  readonly #waiting: (() => void)[] = []
   readonly #paths: Record<string, Record<string, Json>> = {}
   readonly #schemas: Json = {}
+  /** Of shapes that were described before: every endpoint has the same errors. */
+  readonly #known = { input: new Map<z.ZodType, Json>(), output: new Map<z.ZodType, Json>() }
   readonly #bodyOn204: boolean
 
   /** @param options.bodyOn204 answers declared 204 leave as 200 with a body */
@@ -49,12 +56,52 @@ export class OpenApi {
   }
 
   add(endpoint: AnyEndpoint, placement: 'query' | 'body' | 'query or body'): void {
+    this.#waiting.push(() => this.#describe(endpoint, placement))
+  }
+
+  addDownload(endpoint: Download<z.ZodObject>): void {
+    this.#waiting.push(() => this.#describeDownload(endpoint))
+  }
+
+  addIntake(endpoint: Intake<z.ZodObject, Readonly<Record<number, z.ZodType>>>): void {
+    this.#waiting.push(() => this.#describeIntake(endpoint))
+  }
+
+  /** @param origin public origin of this server */
+  document(origin: string): Json {
+    for (const describe of this.#waiting.splice(0)) describe()
+    for (const known of Object.values(this.#known)) known.clear()
+    return {
+      openapi: '3.1.0',
+      info: {
+        title: 'PufferBlow',
+        version,
+        description:
+          'Self-hosted community chat. Tokens may be sent as `Authorization: Bearer`, as the query parameter ' +
+          '`auth_token`, or as the field `auth_token` of a JSON body or form. Errors are `{"detail": "…"}`; ' +
+          '`?debug=1` adds the request id and timings. Every answer has `X-RateLimit-Limit`, `-Remaining`, ' +
+          '`-Reset` and `Retry-After`. Sockets are described in docs/sockets.md.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: origin }],
+      paths: this.#paths,
+      components: {
+        schemas: this.#schemas,
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          query: { type: 'apiKey', in: 'query', name: 'auth_token' },
+        },
+      },
+    }
+  }
+
+  #describe(endpoint: AnyEndpoint, placement: 'query' | 'body' | 'query or body'): void {
     const path = endpoint.path.replace(/:(\w+)/g, '{$1}')
     const operations = (this.#paths[path] ??= {})
     operations[endpoint.method.toLowerCase()] = this.#operation(endpoint, placement)
   }
 
-  addDownload(endpoint: Download<z.ZodObject>): void {
+  #describeDownload(endpoint: Download<z.ZodObject>): void {
     const path = endpoint.path.replace(/:(\w+)/g, '{$1}').replace('*', `{${endpoint.rest ?? ''}}`)
     const anything = { content: { '*/*': {} } }
     const errors = [400, 401, 403, 404, 412, 416, 500, 503]
@@ -80,7 +127,7 @@ export class OpenApi {
     this.#paths[path] = { get: { operationId: operationId({ ...endpoint, method: 'GET' }), ...operation } }
   }
 
-  addIntake(endpoint: Intake<z.ZodObject, Readonly<Record<number, z.ZodType>>>): void {
+  #describeIntake(endpoint: Intake<z.ZodObject, Readonly<Record<number, z.ZodType>>>): void {
     const path = endpoint.path.replace(/:(\w+)/g, '{$1}')
     const errors = [...endpoint.errors, 413, 415, 500, 503]
     const responses = Object.entries(endpoint.answers).map(([status, schema]) => [
@@ -106,32 +153,6 @@ export class OpenApi {
       },
     }
     this.#paths[path] = { post: operation }
-  }
-
-  /** @param origin public origin of this server */
-  document(origin: string): Json {
-    return {
-      openapi: '3.1.0',
-      info: {
-        title: 'PufferBlow',
-        version,
-        description:
-          'Self-hosted community chat. Tokens may be sent as `Authorization: Bearer`, as the query parameter ' +
-          '`auth_token`, or as the field `auth_token` of a JSON body or form. Errors are `{"detail": "…"}`; ' +
-          '`?debug=1` adds the request id and timings. Every answer has `X-RateLimit-Limit`, `-Remaining`, ' +
-          '`-Reset` and `Retry-After`. Sockets are described in docs/sockets.md.',
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
-      servers: [{ url: origin }],
-      paths: this.#paths,
-      components: {
-        schemas: this.#schemas,
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-          query: { type: 'apiKey', in: 'query', name: 'auth_token' },
-        },
-      },
-    }
   }
 
   #operation(endpoint: AnyEndpoint, placement: 'query' | 'body' | 'query or body'): Json {
@@ -225,6 +246,14 @@ export class OpenApi {
 
   /** JSON Schema of `schema`; shared shapes (those with an id) move to `components` and are referred to. */
   #schema(schema: z.ZodType, io: 'input' | 'output'): Json {
+    const known = this.#known[io].get(schema)
+    if (known) return known
+    const json = this.#convert(schema, io)
+    this.#known[io].set(schema, json)
+    return json
+  }
+
+  #convert(schema: z.ZodType, io: 'input' | 'output'): Json {
     const {
       $schema,
       $defs = {},

@@ -9,7 +9,7 @@ function signIn(server: TestServer, username: string, password: string): Promise
 }
 
 test('neither passwords nor tokens can be read from the database', async () => {
-  await using server = await startServer()
+  await using server = await startServer({ realPasswords: true })
   const ann = await server.person('ann')
   const again = await ann.signIn()
   await request(server, 'POST', '/api/v1/auth/refresh', { json: { refresh_token: again.refreshToken } })
@@ -29,7 +29,7 @@ test('neither passwords nor tokens can be read from the database', async () => {
 })
 
 test('two people with one password have different hashes', async () => {
-  await using server = await startServer()
+  await using server = await startServer({ realPasswords: true })
   for (const username of ['ann', 'bob']) {
     const json = { username, password: server.secrets.add('the-same-password') }
     expect((await request(server, 'POST', '/api/v1/users/signup', { json })).status).toBe(201)
@@ -41,6 +41,7 @@ test('two people with one password have different hashes', async () => {
 
 test('when too many passwords wait to be checked, the others are told to come back', async () => {
   await using server = await startServer({
+    realPasswords: true,
     env: { ACCOUNTS_PASSWORD_HASH_CONCURRENCY: '1', ACCOUNTS_PASSWORD_HASH_QUEUE: '1' },
   })
   const ann = await server.person('ann')
@@ -79,6 +80,7 @@ test('when too many passwords wait to be checked, the others are told to come ba
 
 test('a password too long to be one costs nothing to refuse', async () => {
   await using server = await startServer({
+    realPasswords: true,
     env: { ACCOUNTS_PASSWORD_HASH_CONCURRENCY: '1', ACCOUNTS_PASSWORD_HASH_QUEUE: '0' },
   })
   await server.person('ann')

@@ -1,16 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { expect, inject } from 'vitest'
 import { startServer as listen, type RunningServer } from '#app'
 import { loadConfig } from '#config/load.ts'
+import type { Config } from '#config/schema.ts'
 import { createContext, type Context } from '#context'
+import type { PasswordCost } from '#features/accounts/index.ts'
 import { changeSettings, type ServerSettings } from '#features/instance/index.ts'
 import { createLog } from '#log/log.ts'
 import { LogTail } from '#log/tail.ts'
+import { giveBack, takeDatabase } from './database-pool.ts'
 import { Person } from './person.ts'
 import { Secrets } from './secrets.ts'
+
+/** The least that Argon2 allows. */
+const CHEAP: PasswordCost = { memoryCost: 8, timeCost: 1, parallelism: 1 }
 
 export interface TestServerOptions {
   /** Environment variables, without the prefix: `{ REGISTRATION: 'closed' }`. */
@@ -21,6 +26,8 @@ export interface TestServerOptions {
   readonly prepare?: (ctx: Context) => void
   /** What its owner has set. */
   readonly settings?: Partial<ServerSettings>
+  /** Whether hashing a password costs what it costs in earnest. Otherwise next to nothing, and proves nothing. */
+  readonly realPasswords?: true
   /** A place that a server before this one left; without it a new one is made. */
   readonly place?: Place
 }
@@ -51,7 +58,7 @@ export class TestServer implements AsyncDisposable {
     place?: Place
   }) {
     this.ctx = parts.ctx
-    this.running = parts.running
+    this.running = { ...parts.running, openApi: () => describe(parts.ctx.config, parts.running) }
     this.url = parts.running.url
     this.secrets = parts.secrets
     this.logLines = parts.logLines
@@ -124,6 +131,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     logTail,
     role: 'server',
     clock: () => Date.now() + clock.offset,
+    ...(!options.realPasswords && { passwordCost: CHEAP }),
   })
   options.prepare?.(ctx)
   if (options.settings) await changeSettings(ctx, options.settings)
@@ -131,35 +139,37 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   return new TestServer({ ctx, running, secrets, logLines, clock, ...(!options.place && { place }) })
 }
 
-/** An empty data folder and an empty database. */
+/** A data folder, and a database with nothing but its tables. */
 export async function newPlace(): Promise<Place> {
   const dataDir = mkdtempSync(join(tmpdir(), 'pufferblow-test-'))
   const remove = (): void => rmSync(dataDir, { recursive: true, force: true })
   if (inject('database') === 'sqlite') {
+    mkdirSync(join(dataDir, 'db'), { mode: 0o700 })
+    copyFileSync(inject('sqliteTemplate'), join(dataDir, 'db', 'pufferblow.sqlite'))
     return { dataDir, env: {}, [Symbol.asyncDispose]: async () => remove() }
   }
-  const name = `test_${crypto.randomUUID().replaceAll('-', '')}`
-  await administer(`create database ${name} template pufferblow_template`)
-  const url = new URL(inject('postgresUrl'))
-  url.pathname = `/${name}`
+  const database = await takeDatabase()
   return {
     dataDir,
-    env: { PUFFERBLOW_DATABASE_URL: url.href, PUFFERBLOW_DATABASE_POOL_SIZE: '8' },
+    env: { PUFFERBLOW_DATABASE_URL: database.url, PUFFERBLOW_DATABASE_POOL_SIZE: '8' },
     [Symbol.asyncDispose]: async () => {
-      await administer(`drop database ${name} with (force)`)
+      await giveBack(database)
       remove()
     },
   }
 }
 
-async function administer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('postgresUrl') })
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
+const descriptions = new Map<string, Record<string, unknown>>()
+
+/** What the server says of itself, which hangs on its configuration alone: servers of one configuration say the same. */
+function describe(config: Config, running: RunningServer): Record<string, unknown> {
+  const key = JSON.stringify({ ...config, data_dir: '', database: '', redis: '' })
+  let description = descriptions.get(key)
+  if (!description) {
+    description = running.openApi()
+    descriptions.set(key, description)
   }
+  return description
 }
 
 function prefixed(env: Readonly<Record<string, string>> = {}): Record<string, string> {

@@ -1,6 +1,6 @@
 export { assignRole, listAccounts, resetPassword, signOutEverywhere, type Account } from './administer.ts'
 export { PasswordGuard } from './password-guard.ts'
-export { Passwords } from './passwords.ts'
+export { Passwords, type PasswordCost } from './passwords.ts'
 export { arrive, chooseStatus, depart, departWith, resetPresence } from './presence.ts'
 export { Profiles, type Profile } from './profiles.ts'
 export { addRemotePerson, renameRemotePerson } from './remote-people.ts'

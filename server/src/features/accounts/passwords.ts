@@ -4,20 +4,30 @@ import { invalidField, unavailable } from '#http/errors.ts'
 import { QueueFullError, Semaphore } from '#lib/semaphore.ts'
 import { characterCount } from '#lib/text.ts'
 
+/** What a hash costs whoever guesses: KiB of memory, and passes over it. */
+export interface PasswordCost {
+  readonly memoryCost: number
+  readonly timeCost: number
+  readonly parallelism: number
+}
+
 /** Argon2id with the parameters of RFC 9106's successor advice for interactive use (OWASP: 19 MiB, t=2, p=1). */
-const PARAMETERS = { memoryCost: 19 * 1024, timeCost: 2, parallelism: 1 }
+const COST: PasswordCost = { memoryCost: 19 * 1024, timeCost: 2, parallelism: 1 }
 const MAX_BYTES = 1024
 
 /** Hashes and checks passwords off the main thread, a bounded number at a time. */
 export class Passwords {
   readonly #slots: Semaphore
   readonly #minLength: number
+  readonly #cost: PasswordCost
   /** A hash of nothing anybody knows: checking it makes unknown names cost what known ones cost. */
   #decoy: Promise<string> | undefined
 
-  constructor(config: Config['accounts']) {
+  /** @param cost of new hashes; only tests of what is not about passwords have another */
+  constructor(config: Config['accounts'], cost: PasswordCost = COST) {
     this.#slots = new Semaphore(config.password_hash_concurrency, config.password_hash_queue)
     this.#minLength = config.password_min_length
+    this.#cost = cost
   }
 
   /** @throws HttpError 422 when `password` is too short or too long to be one; 503 when too many wait */
@@ -37,7 +47,7 @@ export class Passwords {
     if (Buffer.byteLength(normal) > MAX_BYTES) {
       throw invalidField(['body', field], `must have at most ${MAX_BYTES} bytes`, 'string_too_long')
     }
-    return this.#run(() => hash(normal, PARAMETERS))
+    return this.#run(() => hash(normal, this.#cost))
   }
 
   /**
@@ -48,7 +58,7 @@ export class Passwords {
   async verify(stored: string | undefined, password: string): Promise<boolean> {
     const normal = password.normalize('NFKC')
     if (Buffer.byteLength(normal) > MAX_BYTES) return false
-    this.#decoy ??= hash(crypto.randomUUID(), PARAMETERS)
+    this.#decoy ??= hash(crypto.randomUUID(), this.#cost)
     const against = stored ?? (await this.#decoy)
     const matches = await this.#run(() => verify(against, normal))
     return matches && stored !== undefined

@@ -13,20 +13,24 @@ export function findTask(db: Db, id: string): Promise<TaskTable | undefined> {
   return db.selectFrom('task').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Makes the row of a task that has none. */
-export async function insertTask(tx: Tx, id: string, nextRunAt: number): Promise<void> {
+/** Makes the rows of tasks that have none. */
+export async function insertTasks(
+  tx: Tx,
+  tasks: readonly Pick<TaskTable, 'id' | 'next_run_at'>[],
+): Promise<void> {
+  const rows = tasks.map(({ id, next_run_at }) => ({
+    id,
+    enabled: 1 as const,
+    next_run_at,
+    runs: 0,
+    errors: 0,
+    total_ms: 0,
+    last_run_at: null,
+    last_error: null,
+  }))
   await tx
     .insertInto('task')
-    .values({
-      id,
-      enabled: 1,
-      next_run_at: nextRunAt,
-      runs: 0,
-      errors: 0,
-      total_ms: 0,
-      last_run_at: null,
-      last_error: null,
-    })
+    .values(rows)
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 }

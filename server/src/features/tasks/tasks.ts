@@ -2,7 +2,7 @@ import type { Context } from '#context'
 import { enqueueTask, jobTypeOf } from './enqueue.ts'
 import { runTask } from './run.ts'
 import { nextTime } from './schedule.ts'
-import { endRun, findTask, insertTask, listOpenRuns, setNextRun, tasksWithJob } from './store.ts'
+import { endRun, insertTasks, listOpenRuns, listTasks, setNextRun, tasksWithJob } from './store.ts'
 import type { Task } from './task.ts'
 
 /** A task whose process ends while it runs is begun again so often; then it waits for the next start of the server. */
@@ -53,15 +53,20 @@ export class Tasks {
         if (!withJob.has(taskId))
           await endRun(tx, id, { state: 'interrupted', ended_at: now, result: null, error: null })
       }
-      for (const task of this.all) {
-        const next = this.nextTime(task)
-        await insertTask(tx, task.id, next)
-        const { next_run_at: planned } = (await findTask(tx, task.id))!
-        if (planned === null) continue
+      const due = new Map(this.all.map((task) => [task.id, this.nextTime(task)]))
+      if (due.size === 0) return
+      await insertTasks(
+        tx,
+        [...due].map(([id, next]) => ({ id, next_run_at: next })),
+      )
+      const planned = new Map((await listTasks(tx)).map((row) => [row.id, row.next_run_at]))
+      for (const [id, next] of due) {
+        const before = planned.get(id) ?? null
+        if (before === null) continue
         // A schedule that is denser than it was at the last start takes effect at once.
-        const runAt = Math.min(planned, next)
-        if (runAt !== planned) await setNextRun(tx, task.id, runAt)
-        enqueueTask(tx, task.id, runAt)
+        const runAt = Math.min(before, next)
+        if (runAt !== before) await setNextRun(tx, id, runAt)
+        enqueueTask(tx, id, runAt)
       }
     })
   }
