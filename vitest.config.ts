@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/tests', import.meta.url))
 
 const blackBox = ['server/test/{api,gateway,security,faults}/**/*.test.ts']
-const common = { testTimeout: 30_000, hookTimeout: 60_000 }
+const common = { testTimeout: 90_000, hookTimeout: 90_000 }
 
 export default defineConfig({
   test: {

@@ -209,7 +209,7 @@ describe('a host that misbehaves', () => {
   test('never answers: the deadline ends it', async () => {
     const { message, ms } = await failure(() => {})
     expect(message).toBe('no answer came in time')
-    expect(ms).toBeLessThan(DEADLINE_MS + 500)
+    expect(ms).toBeLessThan(DEADLINE_MS + 5000)
   })
 
   test('drips its body: the deadline is for the whole, not for each byte', async () => {
@@ -219,7 +219,7 @@ describe('a host that misbehaves', () => {
       request.on('close', () => clearInterval(timer))
     })
     expect(message).toBe('no answer came in time')
-    expect(ms).toBeLessThan(DEADLINE_MS + 500)
+    expect(ms).toBeLessThan(DEADLINE_MS + 5000)
   })
 
   test('sends without end: it is cut at the bound', async () => {

@@ -148,7 +148,7 @@ describe('text', () => {
     const started = performance.now()
     redactText(`token ${text}`)
     redactLine(`"token ${text}`)
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(performance.now() - started).toBeLessThan(10_000)
   })
 })
 

@@ -135,7 +135,7 @@ async function served() {
   return {
     server,
     dataDir: place.dataDir,
-    command: (...args: string[]) => pufferblow(place.dataDir, args, { env: place.env }),
+    command: (...args: string[]) => inProcess(place.dataDir, args, { env: place.env }),
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]()
       await place[Symbol.asyncDispose]()

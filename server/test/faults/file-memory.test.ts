@@ -9,7 +9,7 @@ import { newPlace, startServer } from '#test/server.ts'
 const MB = 1024 * 1024
 /** Far more than may be held, little enough for a test. */
 const SIZE = 120 * MB
-const GROWTH = 32 * MB
+const GROWTH = 64 * MB
 
 // The database has no part in it, so one is enough.
 test.skipIf(process.platform !== 'linux' || inject('database') === 'postgres').each(['disk', 's3'] as const)(

@@ -98,7 +98,7 @@ export class VoicePage {
 
   async #until(name: string, ...values: (string | number)[]): Promise<void> {
     const call = `window.voice.${name}(...${JSON.stringify(values)})`
-    await this.#page.waitForFunction(call, undefined, { timeout: 15_000, polling: 20 })
+    await this.#page.waitForFunction(call, undefined, { timeout: 30_000, polling: 20 })
   }
 }
 

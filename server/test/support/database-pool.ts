@@ -33,20 +33,26 @@ export async function takeDatabase(): Promise<PooledDatabase> {
   return free.pop() ?? (await createDatabase())
 }
 
-/** Ends whoever is connected and removes what was written. A database whose tables are others than before goes. */
+/** Ends whoever is connected and removes what was written. A database that cannot be made as it was goes. */
 export async function giveBack(database: PooledDatabase): Promise<void> {
-  const { client } = database
+  // A test may have ended our connection with the others.
+  if (await clean(database).catch(() => false)) {
+    free.push(database)
+    return
+  }
+  await database.client.end()
+  await administer(`drop database ${database.name} with (force)`)
+}
+
+/** @returns false if its tables are others than before */
+async function clean({ client, shape, rows }: PooledDatabase): Promise<boolean> {
   await client.query(
     `select pg_terminate_backend(pid, 5000) from pg_stat_activity
      where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`,
   )
-  if ((await shapeOf(client)) === database.shape) {
-    await clear(client, database.rows)
-    free.push(database)
-    return
-  }
-  await client.end()
-  await administer(`drop database ${database.name} with (force)`)
+  if ((await shapeOf(client)) !== shape) return false
+  await clear(client, rows)
+  return true
 }
 
 async function createDatabase(): Promise<PooledDatabase> {

@@ -27,7 +27,7 @@ import {
 import type { Scheme } from './signed.ts'
 
 const KEYS = [await generateCryptoKeyPair('RSASSA-PKCS1-v1_5'), await generateCryptoKeyPair('Ed25519')]
-const WAIT_MS = 8_000
+const WAIT_MS = 30_000
 
 /** What an inbox listener of Fedify was told, once Fedify had believed it. */
 export interface Heard {

@@ -194,7 +194,7 @@ export class MediaClient implements AsyncDisposable {
           finish(
             new Error(`${this.person.name} heard no ${what}; heard ${JSON.stringify(this.heard.slice(-5))}`),
           ),
-        10_000,
+        30_000,
       )
       this.#wake.add(check)
       check()

@@ -124,7 +124,7 @@ export class FakePeer implements AsyncDisposable {
   /** Waits until something is true of what came. */
   until(condition: (requests: readonly Received[]) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => finish(new Error(`only this came: ${this.log.join(', ')}`)), 8_000)
+      const timer = setTimeout(() => finish(new Error(`only this came: ${this.log.join(', ')}`)), 30_000)
       const finish = (error?: Error): void => {
         clearTimeout(timer)
         this.#wake.delete(check)

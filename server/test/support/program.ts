@@ -7,7 +7,7 @@ import { Secrets } from './secrets.ts'
 import type { Place } from './server.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../../bin/pufferblow.js', import.meta.url))
-const START_MS = 20_000
+const START_MS = 60_000
 
 export interface ProgramOptions {
   /** Environment variables, without the prefix. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 
-const WAIT_MS = 8_000
+const WAIT_MS = 30_000
 
 export interface RawFrame {
   readonly opcode: number

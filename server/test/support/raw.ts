@@ -21,7 +21,7 @@ export function sendRaw(
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostname, port: Number(port) })
     const chunks: Buffer[] = []
-    socket.setTimeout(8_000, () => socket.destroy(new Error('the server did not close the connection')))
+    socket.setTimeout(30_000, () => socket.destroy(new Error('the server did not close the connection')))
     socket.on('data', (chunk: Buffer) => void chunks.push(chunk))
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // The server may close while we still write; what it answered before counts.

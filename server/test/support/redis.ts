@@ -4,7 +4,7 @@ import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const START_MS = 10_000
+const START_MS = 30_000
 
 /** Whether this machine has a Redis to test with. Says so when it has none, and fails where tests must be complete. */
 export function hasRedis(): boolean {

@@ -14,7 +14,7 @@ export interface SocketOptions {
 // oxlint-disable-next-line typescript/no-explicit-any -- tests look into frames of every shape
 type Frame = any
 
-const WAIT_MS = 8_000
+const WAIT_MS = 30_000
 
 /** The server answered an upgrade with HTTP. */
 export class RefusedError extends Error {

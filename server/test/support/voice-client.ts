@@ -5,7 +5,7 @@ import type { Person } from './person.ts'
 // oxlint-disable-next-line typescript/no-explicit-any -- tests look into frames of every shape
 type Frame = any
 
-const WAIT_MS = 10_000
+const WAIT_MS = 30_000
 
 /** Joins a voice channel by REST. @returns the answer's `webrtc_config` */
 export async function joinAudio(person: Person, channel: string): Promise<Frame> {

@@ -209,7 +209,7 @@ test.runIf(onSqlite)('after the media server died, people talk again on the sock
   again1.talk()
   again2.talk()
   await Promise.all([again1.hears(4), again2.hears(3)])
-  expect(performance.now() - started).toBeLessThan(3000)
+  expect(performance.now() - started).toBeLessThan(10_000)
 })
 
 test.runIf(onSqlite)('a lost socket is taken up again, and media does not stop meanwhile', async () => {

@@ -79,7 +79,7 @@ describe('HTML as text', () => {
     ]) {
       const start = performance.now()
       htmlToText(bomb)
-      expect(performance.now() - start).toBeLessThan(1000)
+      expect(performance.now() - start).toBeLessThan(5000)
     }
   })
 })
