@@ -420,7 +420,7 @@ test('invites are made, listed and revoked, and let people in', async () => {
   expect(await signUp('dan', one)).toBe(403)
 })
 
-describe.concurrent('beside a running server', () => {
+describe('beside a running server', () => {
   test('addresses are blocked and let in at once', async () => {
     await using place = await newPlace()
     await using server = await startServer({ place, env: { TRUSTED_PROXIES: '127.0.0.1' } })
