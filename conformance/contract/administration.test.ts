@@ -51,6 +51,57 @@ describe('the server', () => {
     expect((await call('GET', '/api/v1/system/server-info')).body.server_info.server_name).toBe(name)
   })
 
+  test('shows its runtime configuration without secrets, and changes it as a whole', async () => {
+    const [owner, member] = [await Person.owner(), await Person.signUp()]
+    const path = '/api/v1/system/runtime-config'
+    const json = { include_secrets: true }
+    expectError(await member.call('POST', path, { placement: 'body', json }), 403)
+    const shown = await owner.call('POST', path, { placement: 'body', json })
+    expectSuccess(shown, 200)
+    expect(shown.body.runtime_config).toMatchObject({ MAX_RATE_LIMIT_WARNINGS: expect.any(Number) })
+    expect(shown.body.include_secrets).toEqual(expect.any(Boolean))
+    const put = (person: Person, settings: object) =>
+      person.call('PUT', path, { placement: 'body', json: { settings } })
+    const { MAX_RATE_LIMIT_WARNINGS: warnings } = shown.body.runtime_config
+    expectError(await put(member, { MAX_RATE_LIMIT_WARNINGS: warnings + 1 }), 403)
+    expectError(await put(owner, { NO_SUCH_KEY: 1 }), 400)
+    const changed = await put(owner, { MAX_RATE_LIMIT_WARNINGS: warnings + 1, NO_SUCH_KEY: 1 })
+    expectSuccess(changed, 200)
+    expect(changed.body).toMatchObject({
+      updated_keys: ['MAX_RATE_LIMIT_WARNINGS'],
+      restart_required_keys: expect.any(Array),
+    })
+    expectSuccess(await put(owner, { MAX_RATE_LIMIT_WARNINGS: warnings }), 200)
+  })
+
+  test('lets its owner read the log', async () => {
+    const [owner, member] = [await Person.owner(), await Person.signUp()]
+    const read = (person: Person, json: object) =>
+      person.call('POST', '/api/v1/system/logs', { placement: 'body', json })
+    expectError(await read(member, {}), 403)
+    const answer = await read(owner, { lines: 5, level: 'info' })
+    expectSuccess(answer, 200)
+    expect(answer.body).toMatchObject({ logs: expect.any(Array), total_lines: expect.any(Number) })
+    expect(answer.body.logs.length).toBeLessThanOrEqual(5)
+    for (const line of answer.body.logs)
+      expect(line).toMatchObject({ content: expect.any(String), raw: expect.any(String) })
+    expectError(await read(owner, { lines: 0 }), 422)
+  })
+
+  test('tells how it is', async () => {
+    for (const path of ['/healthz', '/readyz']) {
+      const answer = await call('GET', path)
+      expect(answer.status).toBe(200)
+      expect(answer.body).toMatchObject({
+        status: 'ok',
+        api_loaded: true,
+        server_initialized: true,
+        components: expect.any(Object),
+        media_sfu: { enabled: expect.any(Boolean), status: expect.any(String) },
+      })
+    }
+  })
+
   test('tells its statistics and its use of the machine', async () => {
     const stats = await call('GET', '/api/v1/system/server-stats')
     expectSuccess(stats, 200)
