@@ -7,6 +7,7 @@ import { coldStart } from './cases/cold-start.ts'
 import { crowd } from './cases/crowd.ts'
 import { fanOut } from './cases/fan-out.ts'
 import { files } from './cases/files.ts'
+import { federation } from './cases/federation.ts'
 import { limits } from './cases/limits.ts'
 import { page } from './cases/page.ts'
 import { permissions } from './cases/permissions.ts'
@@ -32,6 +33,7 @@ const cases: readonly Case[] = [
   searchSqlite,
   searchPostgres,
   permissions,
+  federation,
 ]
 
 const { values: options } = parseArgs({

@@ -12,8 +12,8 @@ export interface LoadResult {
 }
 
 /**
- * Clients that send their next request as soon as the last one was answered, until the time is over or `total`
- * requests were sent.
+ * Clients that send their next request as soon as the last one was answered, until the time is over, `total` requests
+ * were sent, or each client has sent its own `once`.
  *
  * @param requests those of each client, sent over and over
  * @throws when an answer is not 2xx: a server that refuses is fast
@@ -21,7 +21,7 @@ export interface LoadResult {
 export async function load(
   server: Program,
   requests: readonly (readonly Buffer[])[],
-  until: { seconds: number } | { total: number },
+  until: { seconds: number } | { total: number } | { once: true },
 ): Promise<LoadResult> {
   using connections = new DisposableStack()
   const clients = await Promise.all(
@@ -43,7 +43,8 @@ export async function load(
           let turn = 0
           let sentAt = 0
           const next = (now: number): void => {
-            if (now >= deadline || sent >= total) return resolve()
+            const isDone = 'once' in until && turn === own.length
+            if (isDone || now >= deadline || sent >= total) return resolve()
             sent++
             sentAt = now
             connection.send(own[turn++ % own.length]!, answered, reject)

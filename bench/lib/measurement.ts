@@ -10,8 +10,8 @@ export interface Measurement {
   readonly rounds: { readonly ours: readonly number[]; readonly floor?: readonly number[] }
 }
 
-/** `ratio`: ours / floor is at least this. `below`: ours is less than this. */
-export type Bar = { readonly ratio: number } | { readonly below: number }
+/** `ratio`: ours / floor is at least this. `below`, `above`: ours is less, or more, than this. */
+export type Bar = { readonly ratio: number } | { readonly below: number } | { readonly above: number }
 
 export interface CaseOptions {
   /** Fewer and shorter rounds: to see that it works, not to judge by. */

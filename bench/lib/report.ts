@@ -6,6 +6,7 @@ import type { Measurement } from './measurement.ts'
 export function passes({ ours, floor, bar }: Measurement): boolean {
   if (!bar) return true
   if ('below' in bar) return ours < bar.below
+  if ('above' in bar) return ours > bar.above
   return floor !== undefined && ours / floor >= bar.ratio
 }
 
@@ -61,7 +62,8 @@ function ratioOf({ ours, floor }: Measurement): number | undefined {
 
 function barText({ bar }: Measurement): string {
   if (!bar) return ''
-  return 'ratio' in bar ? `ratio ≥ ${bar.ratio}` : `< ${bar.below}`
+  if ('ratio' in bar) return `ratio ≥ ${bar.ratio}`
+  return 'below' in bar ? `< ${bar.below}` : `> ${bar.above}`
 }
 
 function figure(value: number): string {
