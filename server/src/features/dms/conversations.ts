@@ -1,7 +1,7 @@
 import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
-import { badRequest, forbidden, type HttpError } from '#http/errors.ts'
+import { forbidden, type HttpError } from '#http/errors.ts'
 import { otherOf } from './policy.ts'
 import { findRequest, isBlocked, showsWhatIsRead } from './people-store.ts'
 import type { DeletedMessage, ReadMessage, RemotePeople } from './remote.ts'
@@ -67,23 +67,38 @@ export class Conversations {
    * @throws HttpError 403 when one of two people has blocked the other
    */
   async admitReaction(tx: Tx, channelId: string, userId: string): Promise<void> {
-    const conversation = await findKind(tx, channelId)
-    if (!conversation?.pair_key) return
-    const other = otherOf(conversation.pair_key, userId)
-    if (other !== userId && (await isBlocked(tx, userId, other))) throw notAccepted()
+    if (await this.isCutOff(tx, channelId, userId)) throw notAccepted()
   }
 
   /**
-   * Lets the author of a message give it another text, or not.
+   * Lets somebody give a message another text, or not.
    *
-   * @throws HttpError 400 when it has gone to another server, which would keep what it said; 403 when one of two people
-   *   has blocked the other
+   * @throws HttpError 403 when one of two people has blocked the other, or the message is somebody else's and another
+   *   server has it too, which believes its author alone
    */
-  async admitEdit(tx: Tx, channelId: string, userId: string): Promise<void> {
+  async admitEdit(
+    tx: Tx,
+    channelId: string,
+    { userId, authorId }: { userId: string; authorId: string },
+  ): Promise<void> {
     await this.admitReaction(tx, channelId, userId)
-    if (await hasRemoteParticipant(tx, channelId)) {
-      throw badRequest('This message has gone to another server and cannot be edited: delete it instead')
+    if (userId !== authorId && (await hasRemoteParticipant(tx, channelId))) {
+      throw forbidden('Only its author can edit a message that another server has')
     }
+  }
+
+  /** Whether one of two people has blocked the other: what was said between them stays as it is. */
+  async isCutOff(tx: Tx, channelId: string, userId: string): Promise<boolean> {
+    const pairKey = (await findKind(tx, channelId))?.pair_key
+    if (!pairKey) return false
+    const other = otherOf(pairKey, userId)
+    return other !== userId && (await isBlocked(tx, userId, other))
+  }
+
+  /** Sees to it that participants on other servers get the text that a message was just given. */
+  async edited(tx: Tx, message: MessageContent): Promise<void> {
+    if (!this.#remote) return
+    await this.#remote.revise(tx, message, await this.#participants(tx, message.channelId))
   }
 
   /** Sees to it that participants on other servers forget a message that was just deleted. */

@@ -39,6 +39,8 @@ export interface RemotePeople {
   find(userId: string): Promise<RemotePeer | undefined>
   /** Sees to it, within the transaction that stores `message`, that participants elsewhere will get it. */
   deliver(tx: Tx, message: MessageContent, participantIds: readonly string[]): Promise<void>
+  /** Sees to it, within the transaction that edits `message`, that participants elsewhere get its new text. */
+  revise(tx: Tx, message: MessageContent, participantIds: readonly string[]): Promise<void>
   /** Sees to it, within the transaction that deletes a message, that participants elsewhere forget it too. */
   retract(tx: Tx, message: DeletedMessage, participantIds: readonly string[]): Promise<void>
   /** Tells participants elsewhere, within the transaction that notes it, that somebody here has read a message. */

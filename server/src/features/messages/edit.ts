@@ -17,7 +17,7 @@ type Deps = Pick<Context, 'db' | 'clock' | 'keyring' | 'settings' | 'messages' |
  * Gives a message another text. What it said before is kept, encrypted, for moderators. Authors edit their own messages,
  * and who has `edit_messages` in the channel anybody's, which everybody can see.
  *
- * @throws HttpError 400 empty, too long, or gone to another server; 403; 404; 409 when it was edited at the same time
+ * @throws HttpError 400 empty, too long, or its reader is gone; 403; 404; 409 when it was edited at the same time
  */
 export async function editMessage(
   ctx: Deps,
@@ -39,9 +39,12 @@ export async function editMessage(
     await lockChannel(tx, channelId)
     const now = await accessMessage(tx, actor, channelId, messageId)
     expectMayEdit(actor, now.message, now.channel)
-    if (channel.type === 'dm') await ctx.conversations.admitEdit(tx, channelId, actor.userId)
+    if (channel.type === 'dm') {
+      await ctx.conversations.admitEdit(tx, channelId, { userId: actor.userId, authorId: message.sender_id })
+    }
     const content = await storeRevision(ctx, tx, message, revised)
     if (!content) throw conflict('Somebody else has edited this message at the same time')
+    if (channel.type === 'dm') await ctx.conversations.edited(tx, content)
     if (message.sender_id !== actor.userId) {
       recordAudit(tx, {
         actorId: actor.userId,

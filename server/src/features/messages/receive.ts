@@ -1,13 +1,14 @@
 import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
-import { accessChannelToWrite } from '#features/channels/index.ts'
+import { accessChannelToWrite, lockChannel } from '#features/channels/index.ts'
 import { storeFiles, type StagedFile } from '#features/files/index.ts'
 import type { Standing } from '#lib/permission.ts'
 import { newId } from '#lib/id.ts'
 import type { Right } from '#lib/rights.ts'
 import { sealContent, untouched } from './content.ts'
 import { withdrawMessage } from './mark.ts'
+import { reviseText, storeRevision } from './revise.ts'
 import {
   advanceReadState,
   findConversationMessage,
@@ -69,6 +70,30 @@ export async function receiveMessage(
   tx.publish({ type: 'message.sent', message })
   await ctx.notifications.sent(tx, message, { person: sender, standing }, ctx.notifications.read(text))
   return message
+}
+
+/**
+ * Gives messages another text that their sender on another server has given them.
+ *
+ * @returns how many say something else now
+ */
+export async function reviseReceived(
+  ctx: Pick<Context, 'clock' | 'keyring' | 'messages' | 'search' | 'conversations'>,
+  tx: Tx,
+  { messageIds, senderId, text }: { messageIds: readonly string[]; senderId: string; text: string },
+): Promise<number> {
+  let revised = 0
+  for (const { channel_id: channelId } of await findMessages(tx, messageIds)) await lockChannel(tx, channelId)
+  for (const message of await findMessages(tx, messageIds)) {
+    if (message.sender_id !== senderId) continue
+    const [before] = await ctx.messages.readFresh(tx, [message])
+    if (!before || before.text === text || (text === '' && before.files.length === 0)) continue
+    if (await ctx.conversations.isCutOff(tx, message.channel_id, senderId)) continue
+    const edited = { at: ctx.clock(), by: senderId }
+    const after = reviseText(ctx, before, { text, revision: message.revision + 1, edited })
+    if (await storeRevision(ctx, tx, message, after)) revised++
+  }
+  return revised
 }
 
 /** Takes messages away that their sender on another server takes back. @returns how many were there */

@@ -35,6 +35,7 @@ test('people on other servers are reached by whoever can reach them', async () =
       delivered.push({ ...rows[0], text: message.text, participantIds: participantIds.toSorted() })
     },
     retract: async (_tx, { id, senderId }) => void retracted.push({ id, senderId }),
+    revise: async () => {},
     noteRead: async () => {},
     cut: async () => {},
     activityIdOf: (messageId) => `https://here.example/ap/activities/${messageId}`,

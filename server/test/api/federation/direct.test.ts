@@ -473,6 +473,61 @@ test('only the author takes a note back, also one that has not come yet', async 
   expect(await at.texts()).toEqual([])
 })
 
+test('what somebody says in other words is changed on both sides, and by nobody else', async () => {
+  await using at = await pair()
+  const { b, ann, bob, bobHandle } = at
+  using bobs = await bob.connect()
+  const sent = await sendDm(ann, bobHandle, 'good evning')
+  const received = await bobs.next('message')
+  const edit = (by: Person, { conversation_id, message_id }: typeof sent, message: string) =>
+    by.put(`/api/v1/channels/${conversation_id}/messages/${message_id}`, { json: { message } })
+  expect((await edit(ann, sent, 'good evening')).status).toBe(200)
+  expect(await bobs.next('message_edited')).toMatchObject({
+    message_id: received.message_id,
+    message: 'good evening',
+    edited_by: received.sender_user_id,
+  })
+  // The owner of a server, too, cannot put words into the mouth of somebody on another one.
+  expect((await edit(bob, received, 'good night')).status).toBe(403)
+  // Who is blocked changes nothing either; they are not told, and still say here what they like.
+  const page = async () => (await messagesWith(bob, received.sender_user_id)).messages
+  await bob.post('/api/v1/dms/block', { peer: received.sender_user_id })
+  await edit(ann, sent, 'good riddance')
+  await expect.poll(() => b.ctx.db.read.selectFrom('federation_seen').select('at').execute()).toHaveLength(3)
+  expect(await page()).toMatchObject([{ message: 'good evening' }])
+})
+
+test('an Update counts only from its author, for a note that is here', async () => {
+  await using at = await incoming()
+  const { peer, server, ann, bob } = at
+  const eve = peer.person('eve').id
+  const id = `${peer.origin}/notes/1`
+  await at.write({ id, content: 'first' })
+  const update = async (by: string, note: Record<string, unknown>): Promise<string> => {
+    const object = { id, type: 'Note', attributedTo: by, to: [actorOf(server, ann)], content: 'x', ...note }
+    const activity = peer.activity(by, { type: 'Update', to: object.to, object })
+    return (await peer.deliver(server, '/ap/inbox', activity)).body.result.action
+  }
+  for (const [by, note] of [
+    [eve, {}],
+    [eve, { attributedTo: bob }],
+    [bob, { id: `${peer.origin}/notes/2` }],
+    [bob, { id: 'https://other.example/notes/1' }],
+    [bob, { content: 'first' }],
+    [bob, { content: '' }],
+  ] as const) {
+    expect([by, note, await update(by, note)]).toEqual([by, note, 'ignored'])
+  }
+  expect(await update(bob, { cc: 'as:Public' })).toBe('public_ignored')
+  expect(await at.texts()).toEqual(['first'])
+  expect(await update(bob, { content: '<p>second <script>x</script></p>' })).toBe('dm_edited')
+  expect(await at.texts()).toEqual(['second'])
+  const found = await ann.get('/api/v1/search', { query: { q: 'second' } })
+  expect(found.body.messages).toHaveLength(1)
+  await peer.deliver(server, '/ap/inbox', peer.activity(bob, { type: 'Delete', object: id }))
+  expect(await update(bob, { content: 'third' })).toBe('ignored')
+})
+
 test('files of other servers are taken in, or named if they cannot be had', async () => {
   await using at = await incoming()
   const { peer } = at

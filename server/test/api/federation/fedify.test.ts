@@ -1,4 +1,4 @@
-import { Accept, Create, Delete, Follow, Note, Tombstone, Undo } from '@fedify/vocab'
+import { Accept, Create, Delete, Follow, Note, Tombstone, Undo, Update } from '@fedify/vocab'
 import { expect, test } from 'vitest'
 import { sendDm } from '#test/direct.ts'
 import { federatedPerson, startFederated } from '#test/federated.ts'
@@ -39,6 +39,19 @@ test.each([
     expect(created.object).toBeInstanceOf(Note)
     expect(created.object).toMatchObject({ id: new URL(`${server.url}/ap/objects/${sent.message_id}`) })
     expect(String(created.object?.content)).toContain('Hello Bob &amp; all')
+
+    // In other words, both ways.
+    await peer.edit('bob', me, noteId, '<p>Good morning</p>')
+    expect(await socket.next('message_edited')).toMatchObject({
+      message_id: frame.message_id,
+      message: 'Good morning',
+    })
+    const place = `/api/v1/channels/${sent.conversation_id}/messages/${sent.message_id}`
+    expect((await ann.put(place, { json: { message: 'Good morning, Bob' } })).status).toBe(200)
+    const updated = await peer.until(({ activity }) => activity instanceof Update)
+    expect([updated.signature, updated.object?.id]).toEqual([scheme, created.object?.id])
+    expect(String(updated.object?.content)).toContain('Good morning, Bob')
+    expect(updated.object?.updated).not.toBeNull()
 
     // Deleted there, deleted here; and the other way round.
     await peer.delete('bob', me, noteId)

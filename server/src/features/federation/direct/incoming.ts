@@ -2,7 +2,12 @@ import type { Context } from '#context'
 import type { Tx } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
 import { isBlocked, openDirectIn } from '#features/dms/index.ts'
-import { noteReadElsewhere, receiveMessage, withdrawReceived } from '#features/messages/index.ts'
+import {
+  noteReadElsewhere,
+  receiveMessage,
+  reviseReceived,
+  withdrawReceived,
+} from '#features/messages/index.ts'
 import { restrictionsOf } from '#features/restrictions/index.ts'
 import { HttpError } from '#http/errors.ts'
 import { characterCount } from '#lib/text.ts'
@@ -82,11 +87,30 @@ export async function receiveNote(
     },
     committed: () => {
       for (const { message, files: own } of stored) {
-        ctx.messages.remember(message, 1)
+        ctx.messages.remember(message, 0)
         for (const file of own.staged) file.kept()
       }
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+/** Somebody elsewhere says what they wrote in other words. What came with it stays. */
+export function reviseNote(
+  ctx: DirectDeps,
+  { activity, actor }: ProvenActivity,
+): Effect | { action: string } {
+  const note = readNote(activity, actor)
+  if (typeof note === 'string') return { action: note }
+  return {
+    apply: async (tx) => {
+      const messageIds = await messagesOfNote(tx, note.objectId, actor.id)
+      if (messageIds.length === 0) return { action: 'ignored' }
+      const text = fitting(note.text, ctx.settings.current.max_message_length)
+      const senderId = await ensureShadow(ctx, tx, actor)
+      const count = await reviseReceived(ctx, tx, { messageIds, senderId, text })
+      return { action: count > 0 ? 'dm_edited' : 'ignored' }
+    },
   }
 }
 

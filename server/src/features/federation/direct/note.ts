@@ -26,49 +26,74 @@ function contextOf(origin: string): unknown {
   ]
 }
 
+/** Where the recipient's server can fetch a file. */
+type LinkOf = (file: AttachedFile) => string
+
 /**
  * A direct message as a note. Mastodon takes it for a direct one because it is to nobody but people, and notifies whom
  * it mentions; so all who are mentioned are addressed, and nobody else is (Misskey shows it to whoever is mentioned).
- *
- * @param linkOf where the recipient's server can fetch a file
  */
 export function createNoteActivity(
   origin: string,
   message: MessageContent,
   recipient: RemoteActor,
-  linkOf: (file: AttachedFile) => string,
+  linkOf: LinkOf,
 ): OutgoingActivity {
-  const actor = actorUrl(origin, message.senderId)
-  const to = [recipient.id]
-  const published = isoTime(message.sentAt)
-  const mention = { type: 'Mention', href: recipient.id, name: `@${recipient.name}@${recipient.host}` }
-  const note = {
+  return {
+    '@context': contextOf(origin),
+    id: activityUrl(origin, message.id),
+    type: 'Create',
+    ...envelopeOf(origin, message, recipient),
+    directMessage: true,
+    object: noteOf(origin, message, recipient, linkOf),
+  }
+}
+
+/** A direct message that says something else now. Mastodon wants to be told since when. */
+export function updateNoteActivity(
+  origin: string,
+  message: MessageContent & { readonly edited: { readonly at: number } },
+  recipient: RemoteActor,
+  linkOf: LinkOf,
+): OutgoingActivity {
+  const updated = isoTime(message.edited.at)
+  return {
+    '@context': contextOf(origin),
+    id: activityUrl(origin, newId(message.edited.at)),
+    type: 'Update',
+    ...envelopeOf(origin, message, recipient),
+    updated,
+    directMessage: true,
+    object: { ...noteOf(origin, message, recipient, linkOf), updated },
+  }
+}
+
+function envelopeOf(origin: string, message: MessageContent, recipient: RemoteActor) {
+  return {
+    actor: actorUrl(origin, message.senderId),
+    to: [recipient.id],
+    cc: [],
+    published: isoTime(message.sentAt),
+  }
+}
+
+function noteOf(origin: string, message: MessageContent, recipient: RemoteActor, linkOf: LinkOf) {
+  return {
     id: noteUrl(origin, message.id),
     type: 'Note',
-    attributedTo: actor,
-    to,
+    attributedTo: actorUrl(origin, message.senderId),
+    to: [recipient.id],
     cc: [],
-    published,
+    published: isoTime(message.sentAt),
     content: contentOf(message.text, recipient),
     source: { content: message.text, mediaType: 'text/plain' },
-    tag: [mention],
+    tag: [{ type: 'Mention', href: recipient.id, name: `@${recipient.name}@${recipient.host}` }],
     attachment: message.files.map((file) => attachmentOf(file, linkOf(file))),
     conversation: conversationIdOf(message.channelId),
     sensitive: false,
     directMessage: true,
     'pufferblow:visibility': 'direct',
     'pufferblow:kind': 'dm',
-  }
-  return {
-    '@context': contextOf(origin),
-    id: activityUrl(origin, message.id),
-    type: 'Create',
-    actor,
-    to,
-    cc: [],
-    published,
-    directMessage: true,
-    object: note,
   }
 }
 

@@ -15,7 +15,7 @@ import { actorsOfUsers } from '../store/actors.ts'
 import { isBlockedBy } from '../store/blocks.ts'
 import { noteOfMessage } from '../store/notes.ts'
 import { isEnabled } from '../store/people.ts'
-import { createNoteActivity, deleteNoteActivity, readActivity } from './note.ts'
+import { createNoteActivity, deleteNoteActivity, readActivity, updateNoteActivity } from './note.ts'
 
 type Deps = Pick<
   Context,
@@ -41,19 +41,16 @@ function remotePeople(ctx: Deps): RemotePeople {
       return row && peerOf(userId, actorOf(row))
     },
 
-    deliver: async (tx, message, participantIds) => {
-      const recipients = await remoteAmong(tx, participantIds)
-      if (recipients.length === 0) return
-      await demandSender(tx, message)
-      for (const { actor, isGone } of recipients) {
-        if (isGone) throw badRequest('This person is not there any more')
-        await demandRecipient(ctx, tx, message.senderId, actor)
-        const linkOf = (file: MessageContent['files'][number]): string => {
-          const query = ctx.fileLinks.signForPeer(file.id, actor.host)
-          return `${instance.origin}${addressOf(file)}?${query}`
-        }
-        send(ctx, tx, message, actor, createNoteActivity(instance.origin, message, actor, linkOf))
-      }
+    deliver: (tx, message, participantIds) =>
+      tell(tx, message, participantIds, (actor) =>
+        createNoteActivity(instance.origin, message, actor, linkFor(actor)),
+      ),
+
+    revise: async (tx, { edited, ...message }, participantIds) => {
+      if (!edited) return
+      await tell(tx, message, participantIds, (actor) =>
+        updateNoteActivity(instance.origin, { ...message, edited }, actor, linkFor(actor)),
+      )
     },
 
     retract: async (tx, message, participantIds) => {
@@ -82,8 +79,30 @@ function remotePeople(ctx: Deps): RemotePeople {
     activityIdOf: (messageId) => activityUrl(instance.origin, messageId),
   }
 
+  /** Tells participants elsewhere something of a message of somebody here. */
+  async function tell(
+    tx: Tx,
+    message: Pick<MessageContent, 'senderId' | 'channelId'>,
+    participantIds: readonly string[],
+    activityFor: (actor: RemoteActor) => ReturnType<typeof createNoteActivity>,
+  ): Promise<void> {
+    const recipients = await remoteAmong(tx, participantIds)
+    if (recipients.length === 0) return
+    await demandSender(tx, message)
+    for (const { actor, isGone } of recipients) {
+      if (isGone) throw badRequest('This person is not there any more')
+      await demandRecipient(ctx, tx, message.senderId, actor)
+      send(ctx, tx, message, actor, activityFor(actor))
+    }
+  }
+
+  function linkFor({ host }: RemoteActor) {
+    return (file: MessageContent['files'][number]): string =>
+      `${instance.origin}${addressOf(file)}?${ctx.fileLinks.signForPeer(file.id, host)}`
+  }
+
   /** People elsewhere are not told that somebody here does not exist for them. */
-  async function demandSender(tx: Tx, { senderId }: MessageContent): Promise<void> {
+  async function demandSender(tx: Tx, { senderId }: Pick<MessageContent, 'senderId'>): Promise<void> {
     federation.demandReachable()
     if (!(await isEnabled(tx, senderId))) throw badRequest('You are not known to other servers')
   }

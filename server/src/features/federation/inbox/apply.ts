@@ -4,7 +4,7 @@ import { restrictionsOf } from '#features/restrictions/index.ts'
 import { notFound } from '#http/errors.ts'
 import { acceptActivity } from '../activities.ts'
 import { enqueueDelivery } from '../delivery/enqueue.ts'
-import { deleteNote, receiveNote, receiveRead, type DirectDeps } from '../direct/incoming.ts'
+import { deleteNote, receiveNote, receiveRead, reviseNote, type DirectDeps } from '../direct/incoming.ts'
 import { laneOf } from '../follows.ts'
 import { idInActorUrl } from '../identity.ts'
 import { idOf, isObject, typeAmong } from '../json.ts'
@@ -70,7 +70,7 @@ async function prepare(ctx: ApplyDeps, proven: ProvenActivity): Promise<Effect |
     case 'Create':
       return receiveNote(ctx, proven)
     case 'Update':
-      return isAboutItself ? refresh(ctx, actor) : IGNORED
+      return isAboutItself ? refresh(ctx, actor) : reviseNote(ctx, proven)
     case 'Delete':
       return isAboutItself ? deleteActor(ctx, actor) : deleteNote(ctx, proven)
     case 'Move':
