@@ -147,7 +147,7 @@ class Listener implements Disposable {
 }
 
 /** Activities whose actors are known: checked, decrypted for nobody, encrypted, indexed and stored as messages. */
-export { inbox as inboxOnly }
+
 async function inbox({ quick }: CaseOptions): Promise<Measurement[]> {
   using folder = new TemporaryFolder()
   using floorFolder = new TemporaryFolder()

@@ -11,6 +11,7 @@ import { backupTasks } from '#features/backups/index.ts'
 import { blockedIpRoutes, blockedIpTasks } from '#features/blocked-ips/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import {
+  announceChanges,
   connectDirectMessages,
   deliveryJobs,
   federationRoutes,
@@ -164,6 +165,7 @@ async function declareServer(ctx: Context): Promise<{ app: FastifyInstance; api:
 function declareWork(ctx: Context): void {
   messageJobs(ctx)
   connectDirectMessages(ctx)
+  announceChanges(ctx)
   deliveryJobs(ctx)
   moveJobs(ctx)
   federationTasks(ctx)

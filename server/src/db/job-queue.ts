@@ -14,6 +14,8 @@ export interface JobPayloads {
   'files.sweep': Readonly<Record<string, never>>
   /** Sends what waits for another server, by its `host[:port]`. */
   'federation.deliver': { readonly host: string }
+  /** Tells other servers that somebody here has another name or picture. */
+  'federation.announce': { readonly userId: string }
   /** An account on another server has moved: lets those who follow it follow the new one. */
   'federation.move': { readonly from: string; readonly to: string }
   /** Runs a task when its time has come, or somebody asks for it. */

@@ -1,6 +1,6 @@
 import { newId } from '#lib/id.ts'
 import { ACTIVITY_STREAMS } from './actor-document.ts'
-import { activityUrl, actorUrl } from './identity.ts'
+import { activityUrl, actorUrl, followersUrl } from './identity.ts'
 
 /** An activity of ours, as it goes out. */
 export interface OutgoingActivity {
@@ -58,6 +58,17 @@ export function undoFollowActivity(
 ): OutgoingActivity {
   const object = { id: follow.id, type: 'Follow', actor: actorUrl(origin, userId), object: follow.target }
   return activity(origin, userId, now, { type: 'Undo', object, to: [follow.target] })
+}
+
+/** Somebody is called something else now, or has other keys. */
+export function updateActorActivity(
+  origin: string,
+  userId: string,
+  { '@context': context, ...object }: Readonly<Record<string, unknown>>,
+  now: number,
+): OutgoingActivity {
+  const members = { type: 'Update', to: [followersUrl(origin, userId)], object }
+  return { ...activity(origin, userId, now, members), '@context': context }
 }
 
 function activity(

@@ -45,6 +45,8 @@ export class ActorKeys implements Disposable {
   /** To find an RSA key takes a core for up to half a second. */
   readonly #making = new Semaphore(1, WAITING)
 
+  /** Made ahead once somebody needed one: the first message of the next person does not wait for it. */
+  #spare: Promise<KeyPair> | undefined
   readonly #unsubscribe: () => void
 
   constructor(ctx: Deps) {
@@ -82,11 +84,12 @@ export class ActorKeys implements Disposable {
   }
 
   async #make(ownerId: string): Promise<void> {
-    const [rsa, ed25519] = await Promise.all([
-      generate('rsa', { modulusLength: 2048 }),
-      generate('ed25519', {}),
-    ])
-    await this.adopt(ownerId, { rsa, ed25519 })
+    const rsa = this.#spare ?? generateRsa()
+    this.#spare = undefined
+    await this.adopt(ownerId, { rsa: await rsa, ed25519: await generate('ed25519', {}) })
+    this.#spare = generateRsa()
+    // Who takes it hears of the failure.
+    this.#spare.catch(() => undefined)
   }
 
   /** Takes key pairs for those of somebody who has none yet. */
@@ -124,6 +127,10 @@ export class ActorKeys implements Disposable {
     const privateKey = createPrivateKey({ key: secret, format: 'der', type: 'pkcs8' })
     return { publicKey: row.public_key, privateKey }
   }
+}
+
+function generateRsa(): Promise<KeyPair> {
+  return generate('rsa', { modulusLength: 2048 })
 }
 
 /** Ties a sealed key to its owner: rows cannot be swapped. */

@@ -1,3 +1,4 @@
+export { announceChanges } from './announce.ts'
 export { deliveryJobs } from './delivery/deliver.ts'
 export { wakeDeliveries } from './delivery/enqueue.ts'
 export { connectDirectMessages } from './direct/outgoing.ts'

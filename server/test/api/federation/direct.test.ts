@@ -21,11 +21,11 @@ async function messagesWith(person: Person, peer: string) {
   return body
 }
 
-async function pair(): Promise<
-  AsyncDisposable & { a: TestServer; b: TestServer; ann: Person; bob: Person; bobHandle: string }
-> {
-  const a = await startFederated()
-  const b = await startFederated({ env: { HOST: '127.0.0.2' } })
+async function pair(
+  clock = { offset: 0 },
+): Promise<AsyncDisposable & { a: TestServer; b: TestServer; ann: Person; bob: Person; bobHandle: string }> {
+  const a = await startFederated({ clock })
+  const b = await startFederated({ clock, env: { HOST: '127.0.0.2' } })
   const [ann, bob] = [await federatedPerson(a, 'ann'), await federatedPerson(b, 'bob')]
   return {
     a,
@@ -495,6 +495,32 @@ test('what somebody says in other words is changed on both sides, and by nobody 
   await edit(ann, sent, 'good riddance')
   await expect.poll(() => b.ctx.db.read.selectFrom('federation_seen').select('at').execute()).toHaveLength(3)
   expect(await page()).toMatchObject([{ message: 'good evening' }])
+})
+
+test('a person who is called something else now is called so on other servers too', async () => {
+  const clock = { offset: 0 }
+  await using at = await pair(clock)
+  const { a, b, ann, bob, bobHandle } = at
+  await sendDm(ann, bobHandle, 'hello')
+  const nameAtB = async (): Promise<string | undefined> =>
+    (
+      await b.ctx.db.read
+        .selectFrom('user')
+        .select('username')
+        .where('origin_server', 'is not', null)
+        .execute()
+    )[0]?.username
+  const host = new URL(a.url).host
+  await expect.poll(nameAtB).toBe(`ann@${host}`)
+  // What was asked for a moment ago is not asked for again.
+  clock.offset += 61_000
+  await ann.put('/api/v1/users/profile', { query: { new_username: 'anna' } })
+  const waiting = () =>
+    a.ctx.db.read.selectFrom('job').select('id').where('type', '=', 'federation.announce').execute()
+  await expect.poll(waiting).toHaveLength(1)
+  a.passTime(6_000)
+  await expect.poll(nameAtB, { timeout: 5_000 }).toBe(`anna@${host}`)
+  expect((await tryDm(bob, `anna@${host}`)).status).toBe(201)
 })
 
 test('an Update counts only from its author, for a note that is here', async () => {
