@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { startFloor } from '../lib/floor.ts'
 import { TemporaryFolder } from '../lib/folder.ts'
 import { load, type LoadResult } from '../lib/load.ts'
