@@ -5,6 +5,7 @@ import { EventLog } from '#db/event-log.ts'
 import { Keyring } from '#db/keyring.ts'
 import { migrate } from '#db/migrate.ts'
 import { migrateUnlessServed, openForCommand, openForServer, type Opened } from '#db/open.ts'
+import { refuseUnfinishedMove } from '#db/transfer/ledger.ts'
 import { Egress } from '#egress/egress.ts'
 import { Bus } from '#events/bus.ts'
 import { PasswordGuard, Passwords, Profiles, type PasswordCost } from '#features/accounts/index.ts'
@@ -109,7 +110,7 @@ export interface ContextOptions {
 /**
  * Opens the database (migrating it if need be) and everything that lives on it.
  *
- * @throws KeyError, DatabaseUnavailableError, NewerDatabaseError, AlreadyRunningError
+ * @throws KeyError, DatabaseUnavailableError, NewerDatabaseError, AlreadyRunningError, UnfinishedMoveError
  */
 export async function createContext(options: ContextOptions): Promise<Context> {
   const { config, log, logTail = new LogTail(), clock = systemClock } = options
@@ -119,6 +120,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     log.info('a master key was made: back up the keys folder, without it nothing can be read')
 
   const { engine, claim } = cleanup.use(await openDatabase(options))
+  await refuseUnfinishedMove(engine)
   const applied = await (claim ? migrate(engine.schema) : migrateUnlessServed(engine))
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was migrated')
 

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
-import type { Row, TableShape, Value } from '#db/transfer/shape.ts'
+import { valueFromJson, valueToJson, type Row, type TableShape } from '#db/transfer/shape.ts'
 import { BackupError } from './envelope.ts'
 
 /*
@@ -47,7 +47,7 @@ export class ArchiveWriter {
     const hash = createHash('sha256')
     let count = 0
     for await (const rows of batches) {
-      const text = Buffer.from(JSON.stringify(rows.map((row) => row.map(toJson))))
+      const text = Buffer.from(JSON.stringify(rows.map((row) => row.map(valueToJson))))
       hash.update(text)
       count += rows.length
       yield block('R', deflateRawSync(text, { level: 3 }))
@@ -82,16 +82,6 @@ function block(kind: string, content: string | Uint8Array): Buffer {
   head.write(kind, 0, 'latin1')
   head.writeUInt32BE(bytes.length, 1)
   return Buffer.concat([head, bytes])
-}
-
-/** Binary values, which JSON does not know, are objects with one key. */
-function toJson(value: Value): unknown {
-  return value instanceof Uint8Array ? { b64: Buffer.from(value).toString('base64') } : value
-}
-
-function fromJson(value: unknown): Value {
-  if (value === null || typeof value === 'string' || typeof value === 'number') return value
-  return Buffer.from((value as { b64: string }).b64, 'base64')
 }
 
 /** Told what a backup holds, in its order. Each call is waited for. */
@@ -147,7 +137,7 @@ async function readTable(blocks: Blocks, shape: TableShape, reader: ArchiveReade
     }
     const text = inflateRawSync(next.bytes)
     hash.update(text)
-    const rows = (JSON.parse(text.toString('utf8')) as unknown[][]).map((row) => row.map(fromJson))
+    const rows = (JSON.parse(text.toString('utf8')) as unknown[][]).map((row) => row.map(valueFromJson))
     count += rows.length
     await reader.rows(shape, rows)
   }

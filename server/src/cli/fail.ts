@@ -4,7 +4,9 @@ import { ConfigError } from '#config/load.ts'
 import { AlreadyRunningError } from '#db/dialect/sqlite.ts'
 import { DatabaseUnavailableError } from '#db/errors.ts'
 import { NewerDatabaseError } from '#db/migrate.ts'
+import { UnfinishedMoveError } from '#db/transfer/ledger.ts'
 import { NotEmptyError } from '#db/transfer/load.ts'
+import { MoveError } from '#db/transfer/move.ts'
 import { HttpError } from '#http/errors.ts'
 import { KeyError } from '#keys/master-key.ts'
 import { redactText } from '#log/redact.ts'
@@ -36,6 +38,8 @@ function explain(error: unknown): string {
     CommandError,
     BackupError,
     NotEmptyError,
+    MoveError,
+    UnfinishedMoveError,
   ]
   if (expected.some((kind) => error instanceof kind)) return error.message
   const { code } = error as NodeJS.ErrnoException

@@ -9,6 +9,7 @@ import { federationCommand } from './federation.ts'
 import { jobsCommand } from './jobs.ts'
 import { inviteCommand } from './invite.ts'
 import { migrateCommand } from './migrate.ts'
+import { migrateDatabaseCommand } from './migrate-database.ts'
 import { openApiCommand } from './openapi.ts'
 import { searchCommand } from './search.ts'
 import { serveCommand } from './serve.ts'
@@ -50,6 +51,7 @@ function program(): Command {
     doctorCommand(),
     jobsCommand(),
     migrateCommand(),
+    migrateDatabaseCommand(),
     storageCommand(),
     searchCommand(),
     openApiCommand(),

@@ -8,7 +8,7 @@ const MAX_PARAMETERS = 30_000
 
 /** A database of any shape: which tables and columns there are is known only at run time. */
 // oxlint-disable-next-line typescript/no-explicit-any -- see above
-type AnyDatabase = Kysely<any>
+export type AnyDatabase = Kysely<any>
 
 /** There is something in the database already. */
 export class NotEmptyError extends Error {
@@ -36,6 +36,7 @@ export async function prepareEmpty(engine: Engine, migrations: readonly string[]
 async function isEmpty(engine: Engine): Promise<boolean> {
   const db: AnyDatabase = engine.schema
   const tables = await db.introspection.getTables()
+  if (tables.some(({ name }) => name === 'database_transfer')) return false
   for (const table of ['user', 'channel', 'message', 'encryption_key']) {
     if (!tables.some(({ name }) => name === table)) continue
     if (
@@ -61,11 +62,12 @@ export async function undoLoad(engine: Engine): Promise<void> {
   await migrateToNothing(engine.schema)
 }
 
-/** Writes rows of a table, all or none of them. */
+/** Writes rows of a table, all or none of them, and with them what `also` writes. */
 export async function insertRows(
   engine: Engine,
   { name, columns }: TableShape,
   rows: readonly Row[],
+  also?: (tx: AnyDatabase) => Promise<void>,
 ): Promise<void> {
   const db: AnyDatabase = engine.schema
   const perStatement = Math.max(1, Math.floor(MAX_PARAMETERS / columns.length))
@@ -77,6 +79,7 @@ export async function insertRows(
       const values = rows.slice(from, from + perStatement).map((row) => sql`(${sql.join([...row])})`)
       await sql`${start} values ${sql.join(values)}`.execute(tx)
     }
+    await also?.(tx)
   })
 }
 

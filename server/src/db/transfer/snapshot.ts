@@ -3,7 +3,14 @@ import { DatabaseSync } from 'node:sqlite'
 import pg from 'pg'
 import { asUnavailable, DatabaseUnavailableError } from '../errors.ts'
 import { sqliteFileOf, type DatabaseOptions } from '../open.ts'
-import { inDependencyOrder, travels, type Row, type TableShape, type Value } from './shape.ts'
+import {
+  inDependencyOrder,
+  travels,
+  type KeyedTable,
+  type Row,
+  type TableShape,
+  type Value,
+} from './shape.ts'
 
 /** Rows that are read, and handed on, at a time. */
 const BATCH = 500
@@ -13,9 +20,11 @@ export interface Snapshot extends AsyncDisposable {
   /** Migrations that it has, in their order. */
   readonly migrations: readonly string[]
   /** Every table that travels, in an order in which each comes after those that it refers to. */
-  readonly tables: readonly TableShape[]
+  readonly tables: readonly KeyedTable[]
   /** All rows of a table, in batches. */
   rows(table: TableShape): AsyncIterable<readonly Row[]>
+  /** The rows after that with the key `after`, in the order of their keys, in batches. */
+  rowsAfter(table: KeyedTable, after: readonly Value[] | undefined): AsyncIterable<readonly Row[]>
 }
 
 /** @throws DatabaseUnavailableError, also when there is no database */
@@ -42,26 +51,34 @@ function openSqlite(file: string): Snapshot {
     const refers = db.prepare('select "table" as name from pragma_foreign_key_list(?)').all(name)
     references.set(name, new Set(refers.map((row) => String(row['name']))))
     const columns = db.prepare('select name from pragma_table_info(?) order by cid').all(name)
-    return { name, columns: columns.map((row) => String(row['name'])) }
+    const key = db.prepare('select name from pragma_table_info(?) where pk > 0 order by pk').all(name)
+    const namesIn = (rows: typeof columns): string[] => rows.map((row) => String(row['name']))
+    return { name, columns: namesIn(columns), key: namesIn(key) }
   })
   const migrations = names.includes('kysely_migration')
     ? db.prepare('select name from kysely_migration order by name').all()
     : []
+  async function* read(text: string, values: readonly Value[]): AsyncGenerator<readonly Row[]> {
+    const statement = db.prepare(text)
+    statement.setReturnArrays(true)
+    let batch: Row[] = []
+    for (const row of statement.iterate(...values)) {
+      batch.push(row as unknown as Row)
+      if (batch.length < BATCH) continue
+      yield batch
+      batch = []
+    }
+    if (batch.length > 0) yield batch
+  }
   return {
     migrations: migrations.map(({ name }) => String(name)),
     tables: inDependencyOrder(tables, references),
-    async *rows({ name, columns }) {
-      const statement = db.prepare(`select ${columns.map(quote).join(', ')} from ${quote(name)}`)
-      statement.setReturnArrays(true)
-      let batch: Row[] = []
-      for (const row of statement.iterate()) {
-        batch.push(row as unknown as Row)
-        if (batch.length < BATCH) continue
-        yield batch
-        batch = []
-      }
-      if (batch.length > 0) yield batch
-    },
+    rows: (table) => read(selectAll(table), []),
+    rowsAfter: (table, after) =>
+      read(
+        selectAfter(table, after, () => '?'),
+        after ?? [],
+      ),
     [Symbol.asyncDispose]: async () => db.close(),
   }
 }
@@ -70,9 +87,9 @@ function openSqlite(file: string): Snapshot {
 class PostgresSnapshot implements Snapshot {
   readonly #client: pg.Client
   readonly migrations: readonly string[]
-  readonly tables: readonly TableShape[]
+  readonly tables: readonly KeyedTable[]
 
-  private constructor(client: pg.Client, migrations: readonly string[], tables: readonly TableShape[]) {
+  private constructor(client: pg.Client, migrations: readonly string[], tables: readonly KeyedTable[]) {
     this.#client = client
     this.migrations = migrations
     this.tables = tables
@@ -93,6 +110,13 @@ class PostgresSnapshot implements Snapshot {
         select source.relname as name, target.relname as target from pg_constraint
         join pg_class source on source.oid = conrelid join pg_class target on target.oid = confrelid
         where contype = 'f' and connamespace = current_schema()::regnamespace`)
+      const { rows: keys } = await client.query<{ name: string; key: string[] }>(`
+        select relname as name, array_agg(attname::text order by place) as key from pg_index
+        join pg_class on pg_class.oid = indrelid
+        cross join unnest(indkey::int2[]) with ordinality as part (number, place)
+        join pg_attribute on attrelid = indrelid and attnum = number
+        where indisprimary and relnamespace = current_schema()::regnamespace group by relname`)
+      const keyOf = new Map(keys.map(({ name, key }) => [name, key]))
       const references = new Map<string, Set<string>>()
       for (const { name, target } of foreign) {
         references.set(name, (references.get(name) ?? new Set()).add(target))
@@ -101,7 +125,9 @@ class PostgresSnapshot implements Snapshot {
         ? await client.query<{ name: string }>('select name from kysely_migration order by name')
         : { rows: [] }
       const tables = inDependencyOrder(
-        found.filter(({ name }) => travels(name)),
+        found
+          .filter(({ name }) => travels(name))
+          .map((table) => ({ ...table, key: keyOf.get(table.name) ?? [] })),
         references,
       )
       return new PostgresSnapshot(
@@ -115,10 +141,19 @@ class PostgresSnapshot implements Snapshot {
     }
   }
 
-  async *rows({ name, columns }: TableShape): AsyncIterable<readonly Row[]> {
-    await this.#client.query(
-      `declare travel no scroll cursor for select ${columns.map(quote).join(', ')} from ${quote(name)}`,
+  rows(table: TableShape): AsyncIterable<readonly Row[]> {
+    return this.#read(selectAll(table), [])
+  }
+
+  rowsAfter(table: KeyedTable, after: readonly Value[] | undefined): AsyncIterable<readonly Row[]> {
+    return this.#read(
+      selectAfter(table, after, (index) => `$${index + 1}`),
+      after ?? [],
     )
+  }
+
+  async *#read(text: string, values: readonly Value[]): AsyncGenerator<readonly Row[]> {
+    await this.#client.query(`declare travel no scroll cursor for ${text}`, [...values])
     for (;;) {
       const { rows } = await this.#client.query<Value[]>({
         text: `fetch ${BATCH} from travel`,
@@ -142,6 +177,22 @@ const types = {
     oid === pg.types.builtins.INT8
       ? Number
       : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+}
+
+function selectAll({ name, columns }: TableShape): string {
+  return `select ${columns.map(quote).join(', ')} from ${quote(name)}`
+}
+
+function selectAfter(
+  table: KeyedTable,
+  after: readonly Value[] | undefined,
+  parameter: (index: number) => string,
+): string {
+  const key = table.key.map(quote).join(', ')
+  const where = after
+    ? ` where (${key}) > (${after.map((_value, index) => parameter(index)).join(', ')})`
+    : ''
+  return `${selectAll(table)}${where} order by ${key}`
 }
 
 function quote(name: string): string {
