@@ -7,7 +7,7 @@ import { accountRoutes, resetPresence } from '#features/accounts/index.ts'
 import { appearanceRoutes } from '#features/appearance/index.ts'
 import { auditRoutes, auditTasks } from '#features/audit/index.ts'
 import { authRoutes, authTasks } from '#features/auth/index.ts'
-import { backupTasks } from '#features/backups/index.ts'
+import { backupMetrics, backupTasks } from '#features/backups/index.ts'
 import { blockedIpRoutes, blockedIpTasks } from '#features/blocked-ips/index.ts'
 import { channelRoutes } from '#features/channels/index.ts'
 import {
@@ -179,6 +179,7 @@ function declareWork(ctx: Context): void {
   housekeepingTasks(ctx)
   instanceTasks(ctx)
   backupTasks(ctx)
+  backupMetrics(ctx)
   handleSweeps(ctx)
   storageTasks(ctx)
   searchJobs(ctx)

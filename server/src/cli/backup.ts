@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import type { Totals } from '#backup/archive.ts'
 import { createBackup } from '#backup/create.ts'
+import { drillBackup } from '#backup/drill.ts'
 import { checkBackup, restoreBackup } from '#backup/restore.ts'
 import { databaseOptionsFor, demandDatabase, loadCommandConfig } from './command-context.ts'
 import { dataDirOf, withExamples } from './options.ts'
@@ -26,6 +27,7 @@ export function backupCommand(): Command {
     .argument('<file>', 'the file to write; it must not exist yet')
     .option('--json', 'print the result as JSON')
     .action(backup)
+    .addCommand(drillCommand())
   return withExamples(
     withPassphrase(command),
     'pufferblow backup /mnt/backup/chat.backup --passphrase-file ./passphrase',
@@ -53,6 +55,36 @@ async function backup(file: string, options: Options, command: Command): Promise
     )
     process.exitCode = 1
   }
+}
+
+/** `pufferblow backup drill` */
+function drillCommand(): Command {
+  const command = new Command('drill')
+    .summary('restore the newest backup into a scratch place, to see that it can be done')
+    .description(
+      'restore the newest backup of `backup.folder` into a scratch place in the folder for temporary files, read ' +
+        'everything back, and remove the place again. The server does it every Sunday night; `doctor` and the metrics ' +
+        'tell how it went',
+    )
+    .option('--json', 'print the result as JSON')
+    .action(drill)
+  return withExamples(withPassphrase(command), 'pufferblow backup drill')
+}
+
+async function drill(options: Options, command: Command): Promise<void> {
+  const { config } = loadCommandConfig(dataDirOf(command))
+  const given = options.passphraseFile === undefined ? config.backup.passphrase : ''
+  const passphrase = given || (await takePassphrase(options, { isNew: false }))
+  using progress = new Progress()
+  const { name, totals } = await drillBackup({
+    config,
+    passphrase,
+    now: Date.now,
+    onProgress: (what) => progress.show(what),
+  })
+  progress.clear()
+  if (options.json) return printJson({ file: name, ...totals })
+  print(`${name}: ${inWords(totals)}. It was restored and read back; nothing was left behind.`)
 }
 
 /** `pufferblow restore <file>` */

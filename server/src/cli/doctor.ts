@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { ConfigError } from '#config/load.ts'
 import { databaseOptionsFor, loadCommandConfig } from './command-context.ts'
+import { checkBackups } from './doctor/backups.ts'
 import { fail, ok, type Check } from './doctor/check.ts'
 import { checkDatabase } from './doctor/database.ts'
 import { checkDataFolder, checkMasterKey } from './doctor/files.ts'
@@ -49,6 +50,7 @@ async function checkConfigured(dataDir: string | undefined): Promise<Check[]> {
     ...(await checkVoice(loaded)),
     ...(await checkRedis(config)),
     ...(await checkDatabase(config, databaseOptionsFor(loaded))),
+    ...(await checkBackups(config, Date.now())),
   ]
 }
 

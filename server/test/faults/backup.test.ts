@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, inject, test, vi } from 'vitest'
 import { createBackup } from '#backup/create.ts'
@@ -11,6 +12,7 @@ import { NotEmptyError } from '#db/transfer/load.ts'
 import { KeyError } from '#keys/master-key.ts'
 import { DiskStore } from '#storage/disk-store.ts'
 import { Stores } from '#storage/stores.ts'
+import { runCommand } from '#test/command.ts'
 import { request } from '#test/http.ts'
 import { Person } from '#test/person.ts'
 import { startS3 } from '#test/s3.ts'
@@ -145,8 +147,29 @@ test('the server backs itself up at night, keeps the newest, and leaves other fi
   expect(readdirSync(folder).toSorted()).toEqual(
     ['notes.txt', 'pufferblow.backup', files[0], files[1]].toSorted(),
   )
+  // A drill restores the newest, and tells everybody who asks.
+  await owner.runTask('backup_drill')
+  const drills = await owner.post('/api/v1/background-tasks/history', { task_id: 'backup_drill' })
+  expect(drills.body.runs).toMatchObject([
+    { state: 'done', result: { configured: true, file: files[0], objects: 1 } },
+  ])
+  const metrics = await server.ctx.metrics.registry.metrics()
+  expect(metrics).toMatch(/^pufferblow_backup_drill_ok 1$/m)
+  const doctored = { ...place, env: { ...place.env, PUFFERBLOW_BACKUP_FOLDER: folder } }
+  expect((await runCommand(doctored, 'doctor')).stdout).toContain(`ok    last good backup: ${files[0]}`)
   await restore(target, join(folder, files[0]))
   await expectWhole(target, server, left)
+
+  truncateSync(join(folder, files[0]), 70_000)
+  const failed = await runCommand(
+    { ...doctored, env: { ...doctored.env, PUFFERBLOW_BACKUP_PASSPHRASE: PASSPHRASE } },
+    ...['backup', 'drill'],
+  )
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('damaged') })
+  expect((await runCommand(doctored, 'doctor')).stdout).toMatch(/fail {2}last good backup: .*damaged/)
+  expect(await server.ctx.metrics.registry.metrics()).toMatch(/^pufferblow_backup_drill_ok 0$/m)
+  // What was restored is gone again.
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('pufferblow-drill-'))).toEqual([])
 })
 
 test('a backup goes into the other database as well', async () => {

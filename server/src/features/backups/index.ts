@@ -1,1 +1,2 @@
+export { backupMetrics } from './metrics.ts'
 export { backupTasks } from './tasks.ts'

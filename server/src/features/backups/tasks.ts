@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createBackup } from '#backup/create.ts'
+import { drillBackup } from '#backup/drill.ts'
 import { databaseOptionsOf } from '#config/load.ts'
 import type { Context } from '#context'
 
@@ -41,6 +42,30 @@ export function backupTasks(ctx: Deps): void {
       if (missing.length > 0) log.warn({ missing: missing.length }, 'a backup lacks files that no store has')
       const removed = await removeOldest(folder, keep)
       return { configured: true, file: name, bytes: totals.bytes, missing: missing.length, removed }
+    },
+  })
+  ctx.tasks.register({
+    id: 'backup_drill',
+    name: 'Backup drill',
+    description:
+      'Restores the newest backup of `backup.folder`, if that is set, into a scratch place, reads everything back, and ' +
+      'removes the place again.',
+    schedule: '52 2 * * 0',
+    scheduleLabel: 'Every Sunday night',
+    run: async ({ signal, progress }) => {
+      const { config, clock } = ctx
+      const { folder, passphrase } = config.backup
+      if (folder === '') return { configured: false }
+      if (passphrase === '') throw new Error('backup.passphrase is not set')
+      let steps = 0
+      const { name, totals } = await drillBackup({
+        config,
+        passphrase,
+        now: clock,
+        signal,
+        onProgress: (what) => progress(++steps, undefined, what),
+      })
+      return { configured: true, file: name, rows: totals.rows, objects: totals.objects, bytes: totals.bytes }
     },
   })
 }
