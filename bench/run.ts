@@ -14,6 +14,7 @@ import { permissions } from './cases/permissions.ts'
 import { searchPostgres, searchSqlite } from './cases/search.ts'
 import { send } from './cases/send.ts'
 import { unread } from './cases/unread.ts'
+import { thumbnails } from './cases/thumbnails.ts'
 import { voice } from './cases/voice.ts'
 import type { Case, Measurement } from './lib/measurement.ts'
 import { passes, printTable, writeResults } from './lib/report.ts'
@@ -22,6 +23,7 @@ const cases: readonly Case[] = [
   send,
   page,
   files,
+  thumbnails,
   fanOut,
   crowd,
   chartsSqlite,

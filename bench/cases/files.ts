@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startFloor } from '../lib/floor.ts'
 import { TemporaryFolder } from '../lib/folder.ts'
+import { formBytes } from '../lib/form.ts'
 import { requestBytes } from '../lib/http-connection.ts'
 import { load } from '../lib/load.ts'
 import type { Case, CaseOptions, Measurement } from '../lib/measurement.ts'
-import type { Program } from '../lib/program.ts'
-import { call, signUp, startPufferblow, type Account } from '../lib/pufferblow.ts'
+import { createChannel, signUp, startPufferblow, type Account } from '../lib/pufferblow.ts'
 import { compare, takeTurns } from '../lib/stats.ts'
 
 const KB = 1024
@@ -74,12 +74,14 @@ async function storing({ quick }: CaseOptions): Promise<Measurement[]> {
   await using server = await startPufferblow(folder.path)
   await using floor = await startFloor('file', floorFolder.path)
   const people = await signUp(server.url, UPLOADERS)
-  const channelId = await channelOf(server, people[0]!)
+  const channelId = await createChannel(server.url, people[0]!)
   const path = `/api/v1/channels/${channelId}/send_message`
   // Enough different contents that hardly any upload finds its own there already.
   const contents = Array.from({ length: 200 }, () => randomBytes(SMALL))
   const requests = people.map(({ token }) =>
-    contents.map((content) => formBytes(server.url, path, token, own(content))),
+    contents.map((content) =>
+      formBytes(server.url, path, { token, field: 'attachments', content: own(content) }),
+    ),
   )
   const floorRequests = people.map(() => contents.map((content) => plainBytes(floor.url, own(content))))
   const seconds = quick ? 1 : 3
@@ -104,12 +106,6 @@ function own(content: Buffer): Buffer {
   return copy
 }
 
-async function channelOf(server: Program, { token }: Account): Promise<string> {
-  const body = { channel_name: 'bench' }
-  const answer = await call(server.url, 'POST', '/api/v1/channels/create/', { token, body })
-  return (answer['channel_data'] as { channel_id: string }).channel_id
-}
-
 /** Stores a file that everybody may fetch. @returns its address */
 async function upload(url: string, { token }: Account, content: Buffer): Promise<string> {
   const form = new FormData()
@@ -119,23 +115,6 @@ async function upload(url: string, { token }: Account, content: Buffer): Promise
   const answer = await fetch(new URL('/api/v1/storage/upload', url), { method: 'POST', headers, body: form })
   if (!answer.ok) throw new Error(`the upload was answered with ${answer.status}: ${await answer.text()}`)
   return ((await answer.json()) as { url: string }).url
-}
-
-const BOUNDARY = 'bench-boundary'
-
-function formBytes(url: string, path: string, token: string, content: Buffer): Buffer {
-  const head =
-    `--${BOUNDARY}\r\nContent-Disposition: form-data; name="attachments"; filename="a.bin"\r\n` +
-    'Content-Type: application/octet-stream\r\n\r\n'
-  const body = Buffer.concat([Buffer.from(head), content, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)])
-  const headers = [
-    `POST ${path} HTTP/1.1`,
-    `Host: ${new URL(url).host}`,
-    `Authorization: Bearer ${token}`,
-    `Content-Type: multipart/form-data; boundary=${BOUNDARY}`,
-    `Content-Length: ${body.length}`,
-  ]
-  return Buffer.concat([Buffer.from(`${headers.join('\r\n')}\r\n\r\n`), body])
 }
 
 function plainBytes(url: string, content: Buffer): Buffer {

@@ -37,6 +37,7 @@ import type { Log } from '#log/log.ts'
 import { LogTail } from '#log/tail.ts'
 import { Media } from '#media/media.ts'
 import { Scanner } from '#media/scanner.ts'
+import { StoreHealth } from '#storage/store-health.ts'
 import { Stores } from '#storage/stores.ts'
 import { Sfu } from '#sfu/sfu.ts'
 
@@ -77,6 +78,7 @@ export interface Context extends AsyncDisposable {
   readonly metrics: Metrics
   readonly jobs: Jobs
   readonly vault: Vault
+  readonly storeHealth: StoreHealth
   readonly fileLinks: FileLinks
   readonly media: Media
   readonly scanner: Scanner
@@ -132,6 +134,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const metrics = new Metrics()
   const messages = new MessageReader({ config, keyring, log, bus })
   const stores = cleanup.use(await Stores.open(config))
+  const storeHealth = new StoreHealth(stores.current, clock)
   const vault = new Vault({
     db,
     clock,
@@ -237,6 +240,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     metrics,
     jobs,
     vault,
+    storeHealth,
     fileLinks: new FileLinks({ keyring, clock }, config.storage.link_hours),
     media,
     scanner,

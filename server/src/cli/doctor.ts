@@ -7,6 +7,7 @@ import { checkDatabase } from './doctor/database.ts'
 import { checkDataFolder, checkMasterKey } from './doctor/files.ts'
 import { checkClock, checkDiskSpace, checkNode, checkOpenFiles } from './doctor/machine.ts'
 import { checkOrigin, checkPort, checkRedis } from './doctor/network.ts'
+import { checkStorage } from './doctor/storage.ts'
 import { checkVoice } from './doctor/voice.ts'
 import { dataDirOf, withExamples } from './options.ts'
 import { print, printJson } from './print.ts'
@@ -49,6 +50,7 @@ async function checkConfigured(dataDir: string | undefined): Promise<Check[]> {
     checkOrigin(loaded),
     ...(await checkVoice(loaded)),
     ...(await checkRedis(config)),
+    ...(await checkStorage(config)),
     ...(await checkDatabase(config, databaseOptionsFor(loaded))),
     ...(await checkBackups(config, Date.now())),
   ]

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { ImageError, type ImageFailure } from './image-error.ts'
@@ -24,7 +25,7 @@ export type ImageAnswer =
 const PROGRAM = fileURLToPath(new URL('./image-process.ts', import.meta.url))
 const START_TIMEOUT_MS = 15_000
 /** Decoding is never urgent: messages come first (19 is the least of all). */
-const NICENESS = 10
+const NICENESS = 15
 
 /** This side's end of a process that decodes pictures, one at a time. */
 export class ImageWorker implements AsyncDisposable {
@@ -122,12 +123,25 @@ export class ImageWorker implements AsyncDisposable {
     waiting?.(answer)
   }
 
+  /** On Linux each thread has its own priority, and decoders run in threads that are there already. */
   #yieldToOthers(): void {
-    try {
-      setPriority(this.#process.pid!, NICENESS)
-    } catch {
-      // It has ended already, which the next picture finds out, or the system knows no priorities.
+    const pid = this.#process.pid!
+    for (const thread of [pid, ...threadsOf(pid)]) {
+      try {
+        setPriority(thread, NICENESS)
+      } catch {
+        // It has ended already, which the next picture finds out, or the system knows no priorities.
+      }
     }
+  }
+}
+
+/** Numbers of a process's threads, where the system tells. Those that come later have the priority of the first. */
+function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number)
+  } catch {
+    return []
   }
 }
 

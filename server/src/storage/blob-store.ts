@@ -42,10 +42,18 @@ export interface BlobStore extends AsyncDisposable {
   /** Removes an object and whatever a write that broke off has left of it. Removing it twice is no error. */
   delete(name: string): Promise<void>
 
+  /**
+   * Removes what writes have left that broke off so early that nobody knows of them.
+   *
+   * @param before what was touched later may still be written
+   * @returns how many bytes that frees
+   */
+  discardUnfinished(before: number, options: { dryRun: boolean }): Promise<number>
+
   /** Every object, in no particular order. What was not written to its end is not among them. */
   list(): AsyncIterable<StoredObject>
 
-  /** Answers, or throws, within a few seconds. @throws StorageUnavailableError */
+  /** Whether it serves, and can take more. Answers, or throws, within a few seconds. @throws StorageUnavailableError */
   ping(): Promise<void>
 }
 

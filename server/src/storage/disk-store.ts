@@ -108,6 +108,18 @@ export class DiskStore implements BlobStore {
     }
   }
 
+  async discardUnfinished(before: number, { dryRun }: { dryRun: boolean }): Promise<number> {
+    let bytes = 0
+    for (const name of await namesIn(this.#unfinished())) {
+      const file = join(this.#unfinished(), name)
+      const found = await stat(file).catch(() => undefined)
+      if (!found?.isFile() || !isObjectName(name) || found.mtimeMs > before) continue
+      if (!dryRun) await this.delete(name)
+      bytes += found.size
+    }
+    return bytes
+  }
+
   async *list(): AsyncGenerator<StoredObject> {
     for (const shard of await namesIn(this.#folder)) {
       if (!/^[0-9a-f]{4}$/.test(shard)) continue
@@ -122,6 +134,7 @@ export class DiskStore implements BlobStore {
     try {
       await this.#make(this.#folder)
       await access(this.#folder, constants.R_OK | constants.W_OK)
+      await this.#demandSpace()
     } catch (error) {
       throw asUnavailable(error)
     }

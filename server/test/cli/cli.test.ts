@@ -3,8 +3,10 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -17,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { run } from '#cli/run.ts'
 import { request } from '#test/http.ts'
+import { startS3 } from '#test/s3.ts'
 import { newPlace, startServer, type Place } from '#test/server.ts'
 import { Worksite } from '#test/work.ts'
 
@@ -671,7 +674,14 @@ describe('doctor', () => {
     expect(existsSync(folder)).toBe(false)
     const doctor = await inProcess(preparedFolder(), ['doctor', '--json'], { env })
     expect(doctor).toMatchObject({ code: 0, stderr: '' })
-    for (const name of ['data folder', 'master key', 'data keys', 'integrity', 'migrations']) {
+    for (const name of [
+      'data folder',
+      'master key',
+      'data keys',
+      'integrity',
+      'migrations',
+      'files on disk',
+    ]) {
       expect(checkOf(doctor, name), name).toMatchObject({ status: 'ok' })
     }
   })
@@ -700,6 +710,53 @@ describe('doctor', () => {
     const lines = await inProcess(dataDir, ['doctor'], { env })
     expect(lines.code).toBe(1)
     expect(lines.stdout).toMatch(/^fail {2}port: .*\n {6}→ /m)
+  })
+
+  test('tries out where files are kept, on disk and in S3, and says what does not work', async () => {
+    await using s3 = await startS3()
+    const bucket = Object.fromEntries(
+      Object.entries(s3.env).map(([name, value]) => [`PUFFERBLOW_${name}`, value]),
+    )
+    const env = { PUFFERBLOW_PORT: '0', ...bucket }
+    const dataDir = preparedFolder()
+    mkdirSync(join(dataDir, 'files'), { recursive: true, mode: 0o700 })
+    const doctor = await inProcess(dataDir, ['doctor', '--json'], { env })
+    expect(checkOf(doctor, 'files in S3')).toMatchObject({ status: 'ok' })
+    expect(checkOf(doctor, 'files on disk')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('MB are free'),
+    })
+    expect(readdirSync(join(dataDir, 'files'))).toEqual([])
+
+    for (const [name, value, reason] of [
+      ['PUFFERBLOW_S3_BUCKET', 'nowhere', 'does not serve'],
+      ['PUFFERBLOW_S3_ENDPOINT', 'http://127.0.0.1:9', 'does not serve'],
+    ] as const) {
+      const broken = await inProcess(dataDir, ['doctor', '--json'], { env: { ...env, [name]: value } })
+      expect(broken.code).toBe(1)
+      expect(checkOf(broken, 'files in S3')).toMatchObject({
+        status: 'fail',
+        found: expect.stringContaining(reason),
+        advice: expect.stringContaining('storage.s3_'),
+      })
+      expect(broken.stdout).not.toContain(s3.env['S3_SECRET_KEY'])
+    }
+
+    rmSync(join(dataDir, 'files'), { recursive: true })
+    writeFileSync(join(dataDir, 'files'), 'no folder')
+    const noFolder = await inProcess(dataDir, ['doctor', '--json'], { env: { PUFFERBLOW_PORT: '0' } })
+    expect(checkOf(noFolder, 'files on disk')).toMatchObject({
+      status: 'fail',
+      found: expect.stringContaining('ENOTDIR'),
+    })
+    const full = { PUFFERBLOW_PORT: '0', PUFFERBLOW_STORAGE_MIN_FREE_MB: '1000000' }
+    rmSync(join(dataDir, 'files'))
+    mkdirSync(join(dataDir, 'files'))
+    const crowded = await inProcess(dataDir, ['doctor', '--json'], { env: full })
+    expect(checkOf(crowded, 'files on disk')).toMatchObject({
+      status: 'fail',
+      found: expect.stringContaining('are refused below'),
+    })
   })
 
   test('finds a Redis that does not answer, which is no failure', async () => {

@@ -1,10 +1,11 @@
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { run } from '#cli/run.ts'
 import { fetchFile, sentFiles, textFile } from '#test/files.ts'
 import { startServer, type TestServer } from '#test/server.ts'
 import { startS3 } from '#test/s3.ts'
+import { newObjectName } from '#storage/blob-store.ts'
 
 /** Runs a command beside a server. @returns what it printed, and its exit code */
 async function command(
@@ -94,4 +95,39 @@ test('migrate, rekey and gc work beside the server that goes on serving', async 
   expect((await command(server, ['migrate', '--to', 's3'])).stderr).toContain(
     "the store 's3' is not configured",
   )
+})
+
+test('gc says and frees what waits to be removed, and what a crash left of an upload', async () => {
+  await using server = await startServer()
+  const owner = await server.person('owner')
+  await sentFiles(owner, await owner.createChannel('general'), [textFile()])
+  const { db, vault, config } = server.ctx
+  const [waiting, left, recent] = [newObjectName(), newObjectName(), newObjectName()]
+  await vault.stores.current.write(
+    waiting,
+    (async function* () {
+      yield Buffer.alloc(700)
+    })(),
+  )
+  await db.transact((tx) =>
+    tx
+      .insertInto('loose_object')
+      .values({ object: waiting, store: 'disk', writer: null, since: 0 })
+      .execute(),
+  )
+  const unfinished = (name: string): string => join(config.data_dir, 'files/incoming', name)
+  for (const name of [left, recent]) writeFileSync(unfinished(name), Buffer.alloc(50))
+  const yesterday = Date.now() / 1000 - 24 * 3600
+  utimesSync(unfinished(left), yesterday, yesterday)
+
+  const freed = { files: 0, objects: 1, bytes: 750 }
+  const plan = await command(server, ['gc', '--dry-run', '--json'])
+  expect(JSON.parse(plan.stdout)).toEqual({ ...freed, dry_run: true })
+  expect(existsSync(unfinished(left))).toBe(true)
+  const done = await command(server, ['gc', '--json'])
+  expect(JSON.parse(done.stdout)).toEqual({ ...freed, dry_run: false })
+  expect(await vault.stores.current.stat(waiting)).toBeUndefined()
+  expect([existsSync(unfinished(left)), existsSync(unfinished(recent))]).toEqual([false, true])
+  const again = await command(server, ['gc', '--json'])
+  expect(JSON.parse(again.stdout)).toMatchObject({ objects: 0, bytes: 0 })
 })

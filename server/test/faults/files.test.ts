@@ -1,6 +1,7 @@
 import { expect, inject, test } from 'vitest'
 import { isSound, migrateStorage, rekeyStorage, verifyStorage } from '#features/storage/index.ts'
 import { bare, fetchFile, sendFiles, sentFiles, textFile } from '#test/files.ts'
+import { request } from '#test/http.ts'
 import { Person } from '#test/person.ts'
 import { Program } from '#test/program.ts'
 import { startS3 } from '#test/s3.ts'
@@ -171,4 +172,21 @@ test('damage is found: a changed byte, a cut, an object that is gone or was swap
   expect(findings.damaged.toSorted()).toEqual([flipped, cut, swapped].toSorted())
   expect(findings.extra).toEqual([{ store: 'disk', object: 'f'.repeat(32) }])
   await stores.current.delete('f'.repeat(32))
+})
+
+test('while the store is away, files answer 503, and everything else goes on and says so', async () => {
+  const s3 = await startS3()
+  await using server = await startServer({ env: s3.env })
+  const owner = await server.person('owner')
+  const channel = await owner.createChannel('general')
+  const { attachments } = await sentFiles(owner, channel, [textFile()])
+  expect((await request(server, 'GET', '/readyz')).body.components).toMatchObject({ storage: true })
+  await s3[Symbol.asyncDispose]()
+  server.passTime(10_000)
+  const ready = await request(server, 'GET', '/readyz')
+  expect([ready.status, ready.body.status]).toEqual([200, 'ok'])
+  expect(ready.body.components).toMatchObject({ database: true, storage: false })
+  expect((await fetchFile(server, attachments[0])).status).toBe(503)
+  expect((await sendFiles(owner, channel, [textFile()])).status).toBe(503)
+  await owner.send(channel, 'goes on')
 })

@@ -14,6 +14,14 @@ export const hasBrowser = CHROMIUM !== undefined
 
 const SAMPLE_RATE = 48_000
 
+/** A real browser. To be used where {@link hasBrowser}. */
+export function openBrowser(args: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM!,
+    args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required', ...args],
+  })
+}
+
 /** A real browser whose microphone picks up a steady tone. */
 export class ToneBrowser implements AsyncDisposable {
   readonly #browser: Browser
@@ -29,18 +37,13 @@ export class ToneBrowser implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), 'pufferblow-tone-'))
     const file = join(folder, 'tone.wav')
     writeFileSync(file, tone(hertz))
-    const browser = await chromium.launch({
-      executablePath: CHROMIUM!,
-      args: [
-        '--no-sandbox',
-        '--use-fake-ui-for-media-stream',
-        '--use-fake-device-for-media-stream',
-        `--use-file-for-fake-audio-capture=${file}`,
-        '--autoplay-policy=no-user-gesture-required',
-        '--allow-loopback-in-peer-connection',
-        '--disable-features=WebRtcHideLocalIpsWithMdns',
-      ],
-    })
+    const browser = await openBrowser([
+      '--use-fake-ui-for-media-stream',
+      '--use-fake-device-for-media-stream',
+      `--use-file-for-fake-audio-capture=${file}`,
+      '--allow-loopback-in-peer-connection',
+      '--disable-features=WebRtcHideLocalIpsWithMdns',
+    ])
     return new ToneBrowser(browser, folder)
   }
 

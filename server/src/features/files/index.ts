@@ -20,6 +20,7 @@ export type { StagedFile } from './staged-file.ts'
 export {
   filesByContent,
   findBlob,
+  findLoose,
   findStoredFile,
   findFiles,
   knownObjects,

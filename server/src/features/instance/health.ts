@@ -79,14 +79,14 @@ export function healthRoutes(api: Api, ctx: Context): void {
 }
 
 async function healthOf(ctx: Context): Promise<z.output<typeof Health>> {
-  const database = await lookAtDatabase(ctx)
+  const [database, storage] = await Promise.all([lookAtDatabase(ctx), ctx.storeHealth.works()])
   const api = !ctx.instance.stopping
   const media = mediaHealth(ctx)
   return {
     status: database.works && api ? 'ok' : 'degraded',
     api_loaded: api,
     server_initialized: database.hasOwner,
-    components: { api, database: database.works, media: media.status !== 'error' },
+    components: { api, database: database.works, storage, media: media.status !== 'error' },
     media_sfu: media,
   }
 }
@@ -98,7 +98,7 @@ async function lookAtDatabase({ db }: Context): Promise<{ works: boolean; hasOwn
   return Promise.race([look, sleep(PATIENCE_MS, away, { ref: false })]).catch(() => away)
 }
 
-/** Without media a server is not degraded: everything but voice goes on. */
+/** Without media, or without its files, a server is not degraded: everything else goes on. */
 function mediaHealth({ config, sfu }: Context): z.output<typeof MediaHealth> {
   const { enabled } = config.voice
   const failed = enabled && sfu.isBroken

@@ -1,11 +1,5 @@
 import type { Context } from '#context'
-import {
-  knownObjects,
-  looseObjects,
-  removeFiles,
-  sweepObjects,
-  type Directory,
-} from '#features/files/index.ts'
+import { knownObjects, findLoose, removeFiles, sweepObjects, type Directory } from '#features/files/index.ts'
 import { readSettings, type ServerSettings } from '#features/instance/index.ts'
 import { isObjectName, type BlobStore } from '#storage/blob-store.ts'
 import { filesAfter, type ListedFile } from './store.ts'
@@ -97,9 +91,24 @@ export async function removeStrayObjects(
       }
     }
   }
-  const waiting = await looseObjects(ctx.db.read)
+  for await (const size of waitingObjects(ctx)) {
+    signal?.throwIfAborted()
+    objects++
+    bytes += size
+  }
   if (!dryRun) await sweepObjects(ctx, signal)
-  return { objects: objects + waiting, bytes }
+  for (const store of ctx.vault.stores.all) bytes += await store.discardUnfinished(oldest, { dryRun })
+  return { objects, bytes }
+}
+
+/** Bytes that each object takes which waits to be removed. */
+async function* waitingObjects({ db, vault }: Pick<Context, 'db' | 'vault'>): AsyncGenerator<number> {
+  for (let after = ''; ;) {
+    const batch = await findLoose(db.read, after, BATCH)
+    for (const { object, store } of batch) yield (await vault.stores.of(store).stat(object))?.size ?? 0
+    if (batch.length < BATCH) return
+    after = batch.at(-1)!.object
+  }
 }
 
 async function* batches(store: BlobStore) {

@@ -164,7 +164,7 @@ test('health tells how the parts are, in the shape that clients know', async () 
     status: 'ok',
     api_loaded: true,
     server_initialized: false,
-    components: { api: true, database: true, media: true },
+    components: { api: true, database: true, storage: true, media: true },
     media_sfu: media,
   }
   await using server = await startServer()
