@@ -1,3 +1,4 @@
+import { deflateRawSync } from 'node:zlib'
 import { createHash, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { bare, fetchFile, sentFiles, textFile } from '#test/files.ts'
@@ -150,6 +151,13 @@ test('what a browser could run is never shown by it, whatever it claims to be', 
     expect(headers.get('x-content-type-options')).toBe('nosniff')
     expect(headers.get('content-security-policy')).toBe("sandbox; default-src 'none'")
   }
+  // An archive that would become a hundred times as much is kept as it is: nobody here unpacks it.
+  const packed = deflateRawSync(Buffer.alloc(20_000_000))
+  const bomb = Buffer.concat([Buffer.from('504b0304140000000800', 'hex'), Buffer.alloc(20), packed])
+  const { attachments } = await sentFiles(owner, channel, [textFile('bomb.zip', bomb)])
+  const fetched = await fetchFile(server, attachments[0])
+  expect(fetched.bytes.equals(bomb)).toBe(true)
+  expect(fetched.headers.get('content-disposition')).toMatch(/^attachment;/)
   // A GIF that is also a script is a GIF to whoever fetches it, and nothing to whoever would run it.
   const { status } = await owner.post(
     `/api/v1/channels/${channel}/send_message`,
