@@ -23,7 +23,7 @@ import { mediaSettings, observeVoice, VoiceHub } from '#features/voice/index.ts'
 import { Jobs } from '#jobs/jobs.ts'
 import { JobMetrics } from '#jobs/metrics.ts'
 import { Roles } from '#features/roles/index.ts'
-import { loadMasterKey } from '#keys/master-key.ts'
+import { KeyError, loadMasterKey, withdrawMasterKey } from '#keys/master-key.ts'
 import { systemClock, type Clock } from '#lib/clock.ts'
 import { newId } from '#lib/id.ts'
 import { version } from '#lib/version.ts'
@@ -118,8 +118,6 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const { config, log, logTail = new LogTail(), clock = systemClock } = options
   await using cleanup = new AsyncDisposableStack()
   const master = loadMasterKey({ dataDir: config.data_dir, fromConfig: config.master_key })
-  if (master.created)
-    log.info('a master key was made: back up the keys folder, without it nothing can be read')
 
   const { engine, claim } = cleanup.use(await openDatabase(options))
   await refuseUnfinishedMove(engine)
@@ -129,7 +127,12 @@ export async function createContext(options: ContextOptions): Promise<Context> {
   const bus = new Bus((error) => log.error({ err: error }, 'a listener of the event bus failed'))
   const eventLog = await EventLog.open(engine.schema, bus, clock, claim)
   const db = new Database(engine, eventLog, bus, clock)
-  const keyring = await Keyring.open(db, master.key, clock)
+  const keyring = await Keyring.open(db, master.key, clock).catch((error: unknown) => {
+    if (master.created && error instanceof KeyError) throw withdrawMasterKey(config.data_dir)
+    throw error
+  })
+  if (master.created)
+    log.info('a master key was made: back up the keys folder, without it nothing can be read')
   const instance = await openInstance(config, db, clock)
   const metrics = new Metrics()
   const messages = new MessageReader({ config, keyring, log, bus })

@@ -42,10 +42,11 @@ function explain(error: unknown): string {
     UnfinishedMoveError,
   ]
   if (expected.some((kind) => error instanceof kind)) return error.message
-  const { code } = error as NodeJS.ErrnoException
+  const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number }
   // PostgreSQL refuses the user (28) or has no such database (3D).
   if (code !== undefined && /^(28|3D)...$/.test(code)) return `PostgreSQL: ${error.message}`
-  if (code === 'EADDRINUSE') return 'the port is already in use; choose another one with PUFFERBLOW_PORT'
+  if (code === 'EADDRINUSE')
+    return `${address} port ${port} is already in use; choose another one with PUFFERBLOW_PORT`
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'EROFS' || code === 'ENOSPC')
     return error.message
   return error.stack ?? error.message

@@ -121,7 +121,7 @@ export function addressBlock(): Kind<string> {
 /** Where the database is. The empty text stands for the SQLite file in the data folder. */
 export function databaseUrl(): Kind<string> {
   return text(
-    'sqlite:<path>, or postgres://user:password@host/database (special characters percent-encoded)',
+    'sqlite:<path>, or postgres://host/database with user:password@ before the host (special characters percent-encoded)',
     (value) => value === '' || isSqliteUrl(value) || isPostgresUrl(value),
   )
 }

@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createPrivateFile } from './create-file.ts'
 import { KeyError } from './error.ts'
@@ -52,6 +52,20 @@ export function loadMasterKey({
       cause,
     })
   }
+}
+
+/**
+ * Takes a key back that was just made for a database which, as it turned out, has another one.
+ *
+ * @returns what to tell the operator
+ */
+export function withdrawMasterKey(dataDir: string): KeyError {
+  const file = masterKeyFile(dataDir)
+  rmSync(file, { force: true })
+  return new KeyError(
+    'missing',
+    `The master key ${file} is missing, and nothing in this database can be read without it: put it back from a backup`,
+  )
 }
 
 /**

@@ -769,6 +769,16 @@ describe('doctor', () => {
     })
   })
 
+  test('a lost master key is missed by every command, and none makes another in its place', async () => {
+    const dataDir = preparedFolder()
+    const key = join(dataDir, 'keys/master.key')
+    rmSync(key)
+    const list = await inProcess(dataDir, ['user', 'list'])
+    expect(list).toMatchObject({ code: 1, stdout: '' })
+    expect(list.stderr).toContain(`The master key ${key} is missing`)
+    expect(existsSync(key)).toBe(false)
+  })
+
   test('finds a damaged database, a lost key and a broken configuration', async () => {
     const dataDir = preparedFolder()
     const file = join(dataDir, 'db/pufferblow.sqlite')
