@@ -51,7 +51,7 @@ export class PostgresEngine implements Engine {
     this.#url = url
     this.read = new Kysely<Tables>({ dialect: readingDialect(pool) })
     this.aside = this.read
-    this.schema = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+    this.schema = new Kysely<Tables>({ dialect: new WritingDialect({ pool }) })
   }
 
   static async open(options: PostgresOptions): Promise<PostgresEngine> {
@@ -214,13 +214,29 @@ class PostgresClaim implements StreamClaim {
   }
 }
 
+/**
+ * PostgreSQL has no NUL in a text and refuses the statement. What is stored has none, so a text that has one is none of
+ * what is stored: it is looked for with a replacement character, and not found.
+ */
+class QueryCompiler extends PostgresQueryCompiler {
+  protected override addParameter(parameter: unknown): void {
+    super.addParameter(typeof parameter === 'string' ? parameter.replaceAll('\0', '\uFFFD') : parameter)
+  }
+}
+
+class WritingDialect extends PostgresDialect {
+  override createQueryCompiler(): PostgresQueryCompiler {
+    return new QueryCompiler()
+  }
+}
+
 /** Reads need no transaction and may be asked again: each goes to the pool, and a second time if its connection broke. */
 function readingDialect(pool: pg.Pool): Dialect {
   return {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => new ReadingDriver(pool),
     createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createQueryCompiler: () => new QueryCompiler(),
   }
 }
 
