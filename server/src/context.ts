@@ -16,7 +16,7 @@ import { FileLinks, Vault } from '#features/files/index.ts'
 import { Conversations } from '#features/dms/index.ts'
 import { createServerId, Metrics, readServerId, Releases, Settings } from '#features/instance/index.ts'
 import { MessageReader, RecentPages } from '#features/messages/index.ts'
-import { Notifications } from '#features/notifications/index.ts'
+import { Notifications, PushInterest } from '#features/notifications/index.ts'
 import { SearchIndex } from '#features/search/index.ts'
 import { Tasks } from '#features/tasks/index.ts'
 import { mediaSettings, observeVoice, VoiceHub } from '#features/voice/index.ts'
@@ -168,6 +168,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
       .reload()
       .catch((error: unknown) => log.error({ err: error }, 'the changed settings could not be read'))
   })
+  const pushInterest = cleanup.use(await PushInterest.open({ db, bus, log }))
   const jobs = new Jobs({
     db,
     bus,
@@ -238,7 +239,7 @@ export async function createContext(options: ContextOptions): Promise<Context> {
     messages,
     recentPages: new RecentPages(),
     conversations: new Conversations({ clock }),
-    notifications: new Notifications({ clock, roles }),
+    notifications: new Notifications({ clock, roles }, pushInterest),
     search,
     metrics,
     jobs,

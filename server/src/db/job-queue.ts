@@ -22,6 +22,14 @@ export interface JobPayloads {
   [task: `task.${string}`]: Readonly<Record<string, never>>
   /** Tells everybody who is online of a message that speaks to them. */
   'notifications.here': { readonly messageId: string }
+  /** Finds out whom to reach because of a message: those after a person, or only the ones named. */
+  'notifications.push': {
+    readonly messageId: string
+    readonly after?: string
+    readonly late?: readonly string[]
+  }
+  /** Reaches one device because of a message. */
+  'notifications.deliver': { readonly subscriptionId: string; readonly messageId: string }
   /** Indexes what is not indexed with the key and the rules in use. */
   'search.reindex': Record<string, never>
 }

@@ -20,16 +20,20 @@ const purposes = [
   'file',
   'file_link',
   'search',
+  'web_push',
 ] as const
 /** What a data key is for. Keys of different purposes never stand in for each other. */
 export type KeyPurpose = (typeof purposes)[number]
+
+/** Purposes whose key is a private one, that signs. */
+const signing: ReadonlySet<KeyPurpose> = new Set(['access_token', 'web_push'])
 
 /** Purposes whose key is replaced from time to time; the others stay until somebody asks. */
 const replaced = ['message', 'file'] as const
 
 export interface DataKey {
   readonly kid: string
-  /** A secret key; for `access_token` an Ed25519 private key. */
+  /** A secret key; for `access_token` a private key of Ed25519, for `web_push` one of P-256. */
   readonly key: KeyObject
   readonly createdAt: number
 }
@@ -128,8 +132,7 @@ export class Keyring {
   async #create(missing: readonly KeyPurpose[]): Promise<void> {
     const rows = missing.map((purpose) => {
       const kid = newId(this.#clock())
-      const secret = purpose === 'access_token' ? newSigningSecret() : randomBytes(32)
-      const wrapped = wrapKey(this.#master, purpose, kid, secret)
+      const wrapped = wrapKey(this.#master, purpose, kid, newSecret(purpose))
       return { kid, purpose, wrapped, created_at: this.#clock(), retired_at: null }
     })
     await this.#db.transact((tx) =>
@@ -161,11 +164,16 @@ export function asSigningKey(key: DataKey): SigningKey {
 }
 
 function openKey(purpose: KeyPurpose, secret: Buffer): KeyObject {
-  return purpose === 'access_token'
+  return signing.has(purpose)
     ? createPrivateKey({ key: secret, format: 'der', type: 'pkcs8' })
     : createSecretKey(secret)
 }
 
-function newSigningSecret(): Buffer {
-  return generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' })
+function newSecret(purpose: KeyPurpose): Buffer {
+  if (!signing.has(purpose)) return randomBytes(32)
+  const { privateKey } =
+    purpose === 'web_push'
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('ed25519')
+  return privateKey.export({ format: 'der', type: 'pkcs8' })
 }

@@ -69,6 +69,15 @@ export class Egress implements AsyncDisposable {
   }
 
   /**
+   * Checks an address that is to be called later, as far as one can without asking for it. It is checked again then.
+   *
+   * @throws EgressRefusedError
+   */
+  expectAllowed(url: string): void {
+    targetOf(url, this.#policy)
+  }
+
+  /**
    * Sends a request and reads its answer, whatever its status.
    *
    * @throws EgressRefusedError when it must not be sent, EgressFailedError when no usable answer came

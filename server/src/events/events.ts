@@ -296,6 +296,8 @@ export type TransientEvent =
       readonly userId: string
       readonly channelId: string | null
     }
+  /** A device can be reached from now on, or no more. */
+  | { readonly type: 'push.subscribed' }
   /** A data key was replaced: what is new should use the new one. */
   | { readonly type: 'keys.replaced' }
   /** An upload of a user comes on: shown to their own sockets. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, inject, test } from 'vitest'
 import { Person } from '#test/person.ts'
+import { Device, PushService } from '#test/push-service.ts'
 import { hasRedis, TestRedis } from '#test/redis.ts'
 import { newPlace, startServer, type Place, type TestServer } from '#test/server.ts'
 
@@ -97,6 +98,40 @@ describe.runIf(onPostgres).each(links)('two processes %s', (_name, linked) => {
         reactions: [{ user_ids: [bob!.id] }],
       })
       expect((await at(two, bob!).load(channel)).at(-1)).toBe('changed')
+    },
+  )
+
+  test.runIf(!linked || hasRedis())(
+    'tell people at the other of what concerns them, by socket and push',
+    async () => {
+      await using redis = linked ? await TestRedis.start() : undefined
+      await using cluster = await newCluster(redis?.url)
+      const further = { FEDERATION_ALLOW_PRIVATE: '1' }
+      const [one, two] = [await cluster.start(further), await cluster.start(further)]
+      await using service = await PushService.start()
+      const [owner, ann, bob] = await one.people('owner', 'ann', 'bob')
+      const channel = await owner!.createChannel('general')
+      using socket = await at(two, ann!).connect()
+      const named = await owner!.send(channel, '@ann')
+      const shared = await owner!.send(channel, '@channel')
+      // Frames of events that are told once need Redis between processes.
+      if (linked) {
+        expect(await socket.next('notification_created')).toMatchObject({
+          notification: { message_id: named },
+        })
+        expect(await socket.next('notification_created')).toMatchObject({
+          notification: { message_id: shared, user_id: ann!.id },
+        })
+      }
+      expect((await at(two, ann!).get('/api/v1/notifications/')).body.notifications).toMatchObject([
+        { message_id: shared },
+        { message_id: named },
+      ])
+      // Who was reached by none until now is known at the other process, too.
+      await (await Device.make(`${service.origin}/push/bob`)).subscribe(at(two, bob!))
+      await expect.poll(() => one.ctx.notifications.interest.isAny, { timeout: 5000 }).toBe(true)
+      await owner!.send(channel, '@bob')
+      expect((await service.next()).path).toBe('/push/bob')
     },
   )
 

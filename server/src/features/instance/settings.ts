@@ -21,6 +21,8 @@ export const serverSettings = z.object({
   max_message_length: z.int().min(1).max(50_000).default(50_000),
   /** Days after which messages are removed; 0 keeps them for ever. */
   message_retention_days: z.int().min(0).max(36_500).default(0),
+  /** Whether push messages say what was written and by whom. They are encrypted for the device either way. */
+  push_message_text: z.boolean().default(false),
   // Sizes are in MB, that is 1024 * 1024 bytes.
   max_image_size: megabytes.default(5),
   max_gif_size: megabytes.default(10),

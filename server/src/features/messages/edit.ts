@@ -11,7 +11,10 @@ import { revisionOf, reviseText, storeRevision } from './revise.ts'
 import { cleanMessage } from './send.ts'
 import type { LivingMessage } from './store.ts'
 
-type Deps = Pick<Context, 'db' | 'clock' | 'keyring' | 'settings' | 'messages' | 'search' | 'conversations'>
+type Deps = Pick<
+  Context,
+  'db' | 'clock' | 'keyring' | 'settings' | 'messages' | 'search' | 'conversations' | 'notifications'
+>
 
 /**
  * Gives a message another text. What it said before is kept, encrypted, for moderators. Authors edit their own messages,
@@ -55,6 +58,13 @@ export async function editMessage(
         at: edited.at,
       })
     }
+    await ctx.notifications.edited(
+      tx,
+      content,
+      { person: actor, standing: now.channel.standing },
+      { before: before.text, after: text },
+      { answered: content.replyTo?.senderId, threadId: content.threadId },
+    )
     return content
   })
 }

@@ -3,7 +3,7 @@ import type { Tx } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
 import { accessChannelToWrite, lockChannel } from '#features/channels/index.ts'
 import { storeFiles, type StagedFile } from '#features/files/index.ts'
-import type { Standing } from '#lib/permission.ts'
+import { noOverrides, type Standing } from '#lib/permission.ts'
 import { newId } from '#lib/id.ts'
 import type { Right } from '#lib/rights.ts'
 import { sealContent, untouched } from './content.ts'
@@ -78,7 +78,7 @@ export async function receiveMessage(
  * @returns how many say something else now
  */
 export async function reviseReceived(
-  ctx: Pick<Context, 'clock' | 'keyring' | 'messages' | 'search' | 'conversations'>,
+  ctx: Pick<Context, 'clock' | 'keyring' | 'messages' | 'search' | 'conversations' | 'notifications'>,
   tx: Tx,
   { messageIds, senderId, text }: { messageIds: readonly string[]; senderId: string; text: string },
 ): Promise<number> {
@@ -91,7 +91,19 @@ export async function reviseReceived(
     if (await ctx.conversations.isCutOff(tx, message.channel_id, senderId)) continue
     const edited = { at: ctx.clock(), by: senderId }
     const after = reviseText(ctx, before, { text, revision: message.revision + 1, edited })
-    if (await storeRevision(ctx, tx, message, after)) revised++
+    const content = await storeRevision(ctx, tx, message, after)
+    if (!content) continue
+    revised++
+    const involved = { answered: content.replyTo?.senderId, threadId: content.threadId }
+    const person = { userId: senderId, held: HELD, rights, timedOutUntil: null }
+    const standing = { type: 'dm', isPrivate: true, isMember: true, overrides: noOverrides }
+    await ctx.notifications.edited(
+      tx,
+      content,
+      { person, standing },
+      { before: before.text, after: text },
+      involved,
+    )
   }
   return revised
 }

@@ -92,7 +92,8 @@ export async function sendMessage(
     const message = { ...draft, ...untouched, isDirect, seq, sentAt: now, files: stored, replyTo, threadId }
     if (isDirect) await ctx.conversations.sent(tx, message)
     tx.publish({ type: 'message.sent', message })
-    await ctx.notifications.sent(tx, message, { person: actor, standing: channel.standing }, mentions)
+    const sender = { person: actor, standing: channel.standing }
+    await ctx.notifications.sent(tx, message, sender, mentions, { answered: replyTo?.senderId, threadId })
     return message
   })
   for (const file of files) file.kept()

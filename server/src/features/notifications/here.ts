@@ -4,6 +4,7 @@ import { whoSees } from '#features/channels/index.ts'
 import { findConcerning } from './message-store.ts'
 import { factsOf, rowOf } from './notifications.ts'
 import { levelOf } from './policy.ts'
+import { PRESENT_MS } from './push.ts'
 import { addNotifications, candidates } from './store.ts'
 
 /** Few enough that others get their turn in between. */
@@ -11,7 +12,7 @@ const BATCH = 200
 
 /** Tells those of a message who are online: they are known at this moment only, so each of them gets a row, in batches. */
 export async function tellThoseHere(
-  ctx: Pick<Context, 'db' | 'clock' | 'roles'>,
+  ctx: Pick<Context, 'db' | 'clock' | 'roles' | 'notifications'>,
   messageId: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -37,6 +38,9 @@ export async function tellThoseHere(
       for (const row of rows) {
         if (added.has(row.id)) tx.publish({ type: 'notification.created', notification: factsOf(row) })
       }
+      if (!ctx.notifications.interest.isAny || added.size === 0) return
+      const late = rows.flatMap(({ id, user_id }) => (added.has(id) ? [user_id] : []))
+      tx.enqueue({ type: 'notifications.push', payload: { messageId, late }, runAt: now + PRESENT_MS })
     })
     if (batch.length < BATCH) return
     after = batch.at(-1)!.id

@@ -6,9 +6,17 @@ import { foldCase } from '#features/accounts/index.ts'
 import { whoSees } from '#features/channels/index.ts'
 import { isId, newId } from '#lib/id.ts'
 import { can, type ChannelStanding, type Standing } from '#lib/permission.ts'
+import type { PushInterest } from './interest.ts'
 import { mentionsIn, type Mentions } from './mentions.ts'
 import { levelOf } from './policy.ts'
-import { candidates, deleteNotificationsOf, insertNotifications } from './store.ts'
+import { thoseInThread } from './message-store.ts'
+import {
+  candidates,
+  deleteNotificationsOf,
+  insertNotifications,
+  notificationsOf,
+  reviseNotification,
+} from './store.ts'
 
 type Deps = Pick<Context, 'clock' | 'roles'>
 
@@ -25,6 +33,8 @@ export interface Concerning {
 export interface Involved {
   /** Who wrote what it answers. */
   readonly answered?: string | null | undefined
+  /** The message that began the thread which it goes on in. */
+  readonly threadId?: string | null | undefined
 }
 
 /** Everybody whom a message concerns. */
@@ -43,9 +53,11 @@ export interface Concerned {
  */
 export class Notifications {
   readonly #ctx: Deps
+  readonly interest: PushInterest
 
-  constructor(ctx: Deps) {
+  constructor(ctx: Deps, interest: PushInterest) {
     this.#ctx = ctx
+    this.interest = interest
   }
 
   /** Whom a text speaks to, read before the transaction. */
@@ -65,8 +77,23 @@ export class Notifications {
     mentions: Mentions | undefined,
     involved: Involved = {},
   ): Promise<void> {
-    if (!mentions && !involved.answered) return
-    const concerned = await this.whomItConcerns(tx, message, sender, mentions, involved)
+    const mayConcern = mentions !== undefined || !!involved.answered || !!involved.threadId
+    const isNoted = mayConcern && (await this.#note(tx, message, sender, mentions, involved))
+    if (!this.interest.isAny) return
+    if (isNoted || message.isDirect || this.interest.wantsAll(message.channelId)) {
+      tx.enqueue({ type: 'notifications.push', payload: { messageId: message.id } })
+    }
+  }
+
+  /** @returns whether a message concerns anybody */
+  async #note(
+    tx: Tx,
+    message: Concerning,
+    sender: { readonly person: Standing; readonly standing: ChannelStanding },
+    mentions: Mentions | undefined,
+    involved: Involved,
+  ): Promise<boolean> {
+    const concerned = await this.#whomItConcerns(tx, message, sender, mentions, involved)
     const now = this.#ctx.clock()
     const rows = [...concerned.people].map(([userId, type]) => rowOf(message, { userId, type }, now))
     const broadcast = concerned.broadcast && broadcastOf(message, concerned.broadcast, now)
@@ -74,6 +101,73 @@ export class Notifications {
     for (const row of rows) tx.publish({ type: 'notification.created', notification: factsOf(row) })
     if (broadcast) announce(tx, broadcast)
     if (concerned.here) tx.enqueue({ type: 'notifications.here', payload: { messageId: message.id } })
+    return rows.length > 0 || broadcast !== null
+  }
+
+  /**
+   * Notes whom a message concerns after it was edited. Whoever was told once is not told again; who is not meant any more has
+   * nothing of it.
+   *
+   * @param editor as they stand in the channel: whether it may speak to many is decided by who wrote that
+   * @param before what it said, and `after` what it says
+   */
+  async edited(
+    tx: Tx,
+    message: Concerning,
+    editor: { readonly person: Standing; readonly standing: ChannelStanding },
+    { before, after }: { readonly before: string; readonly after: string },
+    involved: Involved,
+  ): Promise<void> {
+    const mentions = mentionsIn(after)
+    const was = mentionsIn(before)
+    if (!mentions && !was) return
+    const concerned = await this.#whomItConcerns(tx, message, editor, mentions, involved)
+    const rows = await notificationsOf(tx, message.id)
+    const now = this.#ctx.clock()
+    const told = new Set(rows.map(({ user_id }) => user_id))
+    for (const row of rows) {
+      if (row.user_id === null) continue
+      const isMeant = row.type === 'thread' || concerned.here || concerned.people.has(row.user_id)
+      if (isMeant !== (row.withdrawn_at !== null)) continue
+      reviseNotification(tx, row.id, { withdrawn_at: isMeant ? null : now })
+      if (!isMeant) withdraw(tx, row)
+    }
+    const fresh = [...concerned.people].flatMap(([userId, type]) =>
+      told.has(userId) ? [] : [rowOf(message, { userId, type }, now)],
+    )
+    insertNotifications(tx, fresh)
+    for (const row of fresh) tx.publish({ type: 'notification.created', notification: factsOf(row) })
+    if (fresh.length > 0 && this.interest.isAny) {
+      const payload = { messageId: message.id, late: fresh.map(({ user_id }) => user_id) }
+      tx.enqueue({ type: 'notifications.push', payload })
+    }
+    this.#reviseBroadcast(
+      tx,
+      message,
+      rows.find(({ user_id }) => user_id === null),
+      concerned.broadcast,
+    )
+    if (concerned.here && !was?.here) {
+      tx.enqueue({ type: 'notifications.here', payload: { messageId: message.id } })
+    }
+  }
+
+  #reviseBroadcast(
+    tx: Tx,
+    message: Concerning,
+    row: NotificationTable | undefined,
+    audience: Concerned['broadcast'],
+  ): void {
+    const now = this.#ctx.clock()
+    if (audience === null) {
+      if (!row || row.withdrawn_at !== null) return
+      reviseNotification(tx, row.id, { withdrawn_at: now })
+      return withdraw(tx, row)
+    }
+    const wanted = broadcastOf(message, audience, now)
+    if (row) return reviseNotification(tx, row.id, { roles: wanted.roles, withdrawn_at: null })
+    insertNotifications(tx, [wanted])
+    announce(tx, wanted)
   }
 
   /** Forgets whom a message concerned that was deleted. */
@@ -84,22 +178,23 @@ export class Notifications {
   }
 
   /** Finds out whom a message concerns: who is meant, may see it, and wants to know. */
-  async whomItConcerns(
+  async #whomItConcerns(
     db: Db,
-    { channelId, isDirect }: Concerning,
+    { channelId, isDirect, senderId: actorId }: Concerning,
     { person, standing }: { readonly person: Standing; readonly standing: ChannelStanding },
     mentions: Mentions | undefined,
-    { answered }: Involved,
+    { answered, threadId }: Involved,
   ): Promise<Concerned> {
     // Nobody presides over a conversation: whoever takes part may call the others.
     const mayCallMany = isDirect || can(person, 'mention_everyone', standing).allowed
     const names = new Set((mentions?.names ?? []).map(foldCase))
     const ids = new Set([...names].filter(isId))
     if (answered) ids.add(answered)
+    if (threadId) for (const id of await thoseInThread(db, threadId)) ids.add(id)
     const people = new Map<string, NotificationType>()
     if (ids.size > 0 || names.size > 0) {
       const now = this.#ctx.clock()
-      const about = { actorId: person.userId, channelId, now }
+      const about = { actorId, channelId, now }
       const meant = await candidates(db, { ids: [...ids], names: [...names] }, about)
       const willing = meant.filter((one) => levelOf(one, { isDirect, now }) !== 'nothing')
       const seeing = await whoSees(
@@ -109,7 +204,9 @@ export class Notifications {
         willing.map(({ id }) => id),
       )
       for (const { id, key } of willing) {
-        if (seeing.has(id)) people.set(id, names.has(key) || names.has(id) ? 'mention' : 'reply')
+        if (!seeing.has(id)) continue
+        const isNamed = names.has(key) || names.has(id)
+        people.set(id, isNamed ? 'mention' : id === answered ? 'reply' : 'thread')
       }
     }
     if (!mentions || !mayCallMany) return { people, broadcast: null, here: false }

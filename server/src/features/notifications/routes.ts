@@ -1,6 +1,7 @@
 import type { Context } from '#context'
 import { ChannelParams } from '#features/channels/index.ts'
 import type { Api } from '#http/endpoint.ts'
+import { pushRoutes } from './push-routes.ts'
 import { readEverywhere } from './preference-store.ts'
 import { chooseEverywhere, choosePreference, dropPreference, preferencesOf } from './preferences.ts'
 import { pageOfNotifications, readAll, readOne, unreadNotifications } from './recipient.ts'
@@ -25,6 +26,7 @@ const common = { tag: 'Notifications', access: 'user', bucket: 'default' } as co
 export function notificationRoutes(api: Api, ctx: Context): void {
   listRoutes(api, ctx)
   preferenceRoutes(api, ctx)
+  pushRoutes(api, ctx)
 }
 
 function listRoutes(api: Api, ctx: Context): void {

@@ -98,3 +98,33 @@ export const SettingsInput = z.object({
 })
 
 export const SettingsAnswer = z.object({ status_code: z.literal(200), level: z.enum(levels) })
+
+export const PushKeyAnswer = z.object({
+  status_code: z.literal(200),
+  public_key: z.string().meta({ description: 'The `applicationServerKey` of a subscription, in base64url.' }),
+})
+
+/** What `PushSubscription.toJSON()` of a browser gives, and more of it is no error. */
+export const SubscribeInput = z.object({
+  endpoint: z.string().min(1).max(2048).meta({ example: 'https://push.example.net/wpush/v2/x' }),
+  keys: z.object({ p256dh: z.string().min(1).max(200), auth: z.string().min(1).max(100) }),
+})
+
+export const Subscribed = z.object({
+  status_code: z.literal(201),
+  message: z.string().meta({ example: 'Subscribed' }),
+  subscription_id: z.string(),
+})
+
+export const SubscriptionList = z.object({
+  status_code: z.literal(200),
+  subscriptions: z.array(
+    z.object({
+      subscription_id: z.string(),
+      session_id: z.string().meta({ description: 'The session it ends with.' }),
+      created_at: IsoTime,
+    }),
+  ),
+})
+
+export const SubscriptionParams = z.object({ subscription_id: z.string() })

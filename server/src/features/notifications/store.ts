@@ -112,6 +112,20 @@ export async function addNotifications(tx: Tx, rows: readonly NotificationTable[
   return new Set(added.map(({ id }) => id))
 }
 
+/** All that a message has brought about, also what was withdrawn. */
+export function notificationsOf(db: Db, messageId: string): Promise<NotificationTable[]> {
+  return db.selectFrom('notification').selectAll().where('message_id', '=', messageId).execute()
+}
+
+/** Changes whether, and for whom, a notification counts. */
+export function reviseNotification(
+  tx: Tx,
+  id: string,
+  change: Partial<Pick<NotificationTable, 'withdrawn_at' | 'roles'>>,
+): void {
+  tx.later(tx.updateTable('notification').set(change).where('id', '=', id))
+}
+
 /** Forgets that a message concerned anybody. @returns what it had brought about */
 export function deleteNotificationsOf(tx: Tx, messageId: string): Promise<NotificationTable[]> {
   return tx.deleteFrom('notification').where('message_id', '=', messageId).returningAll().execute()
@@ -398,7 +412,7 @@ export async function deleteOldNotifications(tx: Tx, before: number, limit: numb
   return Number(numDeletedRows)
 }
 
-/** Who is not to be told of a broadcast: it is silent for them, they blocked its author, or they were told by name. */
+/** Who is not to be told of a broadcast: it is silent for them, they blocked its author, or they were told by name before. */
 export async function deafTo(
   db: Db,
   { channelId, actorId, messageId }: { channelId: string; actorId: string; messageId: string },
@@ -430,7 +444,6 @@ export async function deafTo(
     .select('user_id')
     .where('message_id', '=', messageId)
     .where('user_id', 'is not', null)
-    .where('withdrawn_at', 'is', null)
     .execute()
   return new Set([...silent, ...nothing, ...blocking, ...named].map(({ user_id }) => user_id!))
 }

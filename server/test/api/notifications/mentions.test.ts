@@ -246,3 +246,74 @@ test('notifications are removed when they are old', async () => {
   await again.runTask('notification_cleanup')
   await expect.poll(() => messagesFor(reader)).toEqual([fresh])
 })
+
+test('an answer concerns its author, and a thread those who wrote in it, each once', async () => {
+  await using server = await startServer()
+  const [owner, ann, bob, cid] = await server.people('owner', 'ann', 'bob', 'cid')
+  const channel = await owner!.createChannel('general')
+  const say = async (person: Person, fields: object): Promise<string> => {
+    const { status, body } = await person.post(`/api/v1/channels/${channel}/send_message`, fields)
+    expect(status, JSON.stringify(body)).toBe(201)
+    return body.message_id
+  }
+  const typesFor = async (person: Person): Promise<[string, string][]> =>
+    (await list(person)).notifications.map((one: { type: string; message_id: string }) => [
+      one.type,
+      one.message_id,
+    ])
+  const root = await say(ann!, { message: 'who comes?' })
+  const answer = await say(bob!, { message: 'me', reply_to: root })
+  expect(await typesFor(ann!)).toEqual([['reply', answer]])
+  expect(await say(ann!, { message: 'good', reply_to: root })).toBeTypeOf('string')
+  expect(await typesFor(ann!)).toEqual([['reply', answer]])
+
+  const first = await say(bob!, { message: 'where?', thread_id: root })
+  const second = await say(cid!, { message: 'yes, @bob, where?', thread_id: root, reply_to: first })
+  expect(await typesFor(ann!)).toEqual([
+    ['thread', second],
+    ['thread', first],
+    ['reply', answer],
+  ])
+  expect(await typesFor(bob!)).toEqual([['mention', second]])
+  expect(await typesFor(cid!)).toEqual([])
+  await ann!.put(`${base}/preferences/${channel}`, { json: { muted: true } })
+  const third = await say(owner!, { message: 'here', thread_id: root })
+  expect(await typesFor(bob!)).toEqual([
+    ['thread', third],
+    ['mention', second],
+  ])
+  expect(await typesFor(ann!)).toHaveLength(3)
+})
+
+test('an edit tells those who are new in it, takes back from those who are not, and tells nobody twice', async () => {
+  await using server = await startServer()
+  const [owner, ann, bob] = await server.people('owner', 'ann', 'bob')
+  const channel = await owner!.createChannel('general')
+  using anns = await ann!.connect()
+  using bobs = await bob!.connect()
+  const message = await owner!.send(channel, '@ann look')
+  await anns.next('notification_created')
+  const edit = async (text: string): Promise<void> => {
+    const path = `/api/v1/channels/${channel}/messages/${message}`
+    expect(await owner!.put(path, { json: { message: text } })).toMatchObject({ status: 200 })
+  }
+  await edit('@bob look')
+  expect(await bobs.next('notification_created')).toMatchObject({ notification: { message_id: message } })
+  expect(await anns.next('notification_removed')).toMatchObject({ message_id: message })
+  expect(await messagesFor(ann!)).toEqual([])
+  expect(await messagesFor(bob!)).toEqual([message])
+  await edit('@bob @ann look')
+  expect(await messagesFor(ann!)).toEqual([message])
+  await edit('@channel look')
+  expect(await bobs.next('notification_removed')).toMatchObject({ message_id: message })
+  expect(await messagesFor(ann!)).toEqual([message])
+  expect(await unread(bob!)).toMatchObject({ unread_count: 1 })
+  await edit('look')
+  expect(await messagesFor(ann!)).toEqual([])
+  await edit('@everyone look')
+  expect(await messagesFor(bob!)).toEqual([message])
+  for (const socket of [anns, bobs]) {
+    const told = (await socket.settled()).filter(({ type }) => type === 'notification_created')
+    expect(told).toHaveLength(1)
+  }
+})
