@@ -101,7 +101,7 @@ export function reviseNote(
   { activity, actor }: ProvenActivity,
 ): Effect | { action: string } {
   const note = readNote(activity, actor)
-  if (typeof note === 'string') return { action: note }
+  if (typeof note === 'string') return { action: 'ignored' }
   return {
     apply: async (tx) => {
       const messageIds = await messagesOfNote(tx, note.objectId, actor.id)
