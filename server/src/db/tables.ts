@@ -12,6 +12,7 @@ export interface Tables {
   session: SessionTable
   refresh_token: RefreshTokenTable
   channel: ChannelTable
+  channel_category: ChannelCategoryTable
   channel_member: ChannelMemberTable
   message: MessageTable
   message_revision: MessageRevisionTable
@@ -190,10 +191,24 @@ export interface ChannelTable {
   access_revision: number
   /** Seconds that somebody waits between two messages; 0 without slow mode. */
   slow_mode_seconds: number
+  /** What the channel is for. */
+  topic: string | null
+  category_id: string | null
+  /** Lower comes first; null, not placed by anybody yet, comes last. */
+  position: number | null
   created_by: string | null
   created_at: number
   updated_at: number
   deleted_at: number | null
+}
+
+/** A heading under which lists show channels. */
+export interface ChannelCategoryTable {
+  id: string
+  name: string
+  name_key: string
+  position: number | null
+  created_at: number
 }
 
 export interface ChannelMemberTable {

@@ -75,6 +75,9 @@ export interface ChannelFacts {
   readonly type: ChannelType | 'dm'
   readonly isPrivate: boolean
   readonly slowModeSeconds: number
+  readonly topic: string | null
+  readonly categoryId: string | null
+  readonly position: number | null
   readonly createdAt: number
 }
 
@@ -135,7 +138,7 @@ export type LoggedEvent =
   /** Everything in the channel up to this number is gone, because of its age. */
   | { readonly type: 'messages.pruned'; readonly channelId: string; readonly upToSeq: number }
   | { readonly type: 'channel.created'; readonly channel: ChannelFacts }
-  /** Its name, whether it is private, or its overrides changed. */
+  /** Its name, topic or place, whether it is private, or its overrides changed. */
   | { readonly type: 'channel.updated'; readonly channel: ChannelFacts }
   | { readonly type: 'channel.deleted'; readonly channelId: string }
   | { readonly type: 'channel.member_added'; readonly channel: ChannelFacts; readonly userId: string }
@@ -201,6 +204,15 @@ export type TransientEvent =
       readonly userId: string
       readonly status: UserStatus
       readonly source: StatusSource
+      readonly at: number
+    }
+  /** Categories of channels were made, renamed, removed or put in another order. */
+  | { readonly type: 'categories.changed' }
+  /** Somebody is writing in a channel. */
+  | {
+      readonly type: 'typing.noticed'
+      readonly channelId: string
+      readonly userId: string
       readonly at: number
     }
   /** Somebody was asked to take part in a conversation. */

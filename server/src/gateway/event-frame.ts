@@ -93,6 +93,15 @@ export function eventJson(
         source: event.source,
         timestamp: isoTime(event.at),
       })
+    case 'categories.changed':
+      return json({ type: 'channel_categories_changed' })
+    case 'typing.noticed':
+      return json({
+        type: 'typing',
+        channel_id: event.channelId,
+        user_id: event.userId,
+        timestamp: isoTime(event.at),
+      })
     case 'conversation.requested':
       return json({
         type: 'conversation_requested',

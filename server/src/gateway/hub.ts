@@ -29,6 +29,7 @@ import { pingFrame, pongFrame, textFrame } from './frame.ts'
 import { Incoming } from './incoming.ts'
 import { Presence } from './presence.ts'
 import { missedEvents } from './replay.ts'
+import { Typing } from './typing.ts'
 
 /** People who are told of a broadcast before others get their turn: about a millisecond. */
 const TOLD_AT_ONCE = 200
@@ -61,6 +62,7 @@ export class Hub implements AsyncDisposable {
   readonly #cluster: Cluster | undefined
   /** Profiles that are remembered. */
   readonly #known: Authors
+  readonly #typing: Typing
   #cursor: Cursor
   #stopping = false
 
@@ -70,6 +72,7 @@ export class Hub implements AsyncDisposable {
     this.#presence = new Presence(ctx, (change) => this.#showStatus(change))
     this.#mark = logMark(ctx.instance.serverId)
     this.#cluster = cluster
+    this.#typing = new Typing(ctx)
     this.#known = { get: (userId) => ctx.profiles.known(userId) }
     this.#cursor = cluster?.heads ?? new Map([[ctx.eventLog.stream, ctx.eventLog.head]])
     this.#unsubscribe = ctx.bus.subscribe((published) => this.#receive(published))
@@ -150,7 +153,7 @@ export class Hub implements AsyncDisposable {
 
   /** Counts what the client sends, of whatever kind, and acts on what is text. */
   #listen(connection: Connection, viewer: Viewer): void {
-    const incoming = new Incoming(this.#ctx, connection, viewer)
+    const incoming = new Incoming(this.#ctx, connection, viewer, this.#typing)
     const admits = (): boolean => {
       if (!connection.isOpen) return false
       if (this.#ctx.limiter.admitsFrame(connection.userId)) return true
@@ -292,6 +295,10 @@ export class Hub implements AsyncDisposable {
       case 'message.read':
         this.#audience.viewer(event.userId)?.connections.forEach(write)
         break
+      case 'categories.changed':
+        this.#audience.connections.forEach(write)
+        break
+      case 'typing.noticed':
       case 'conversation.read':
         this.#audience.forEach(event.channelId, (connection) => {
           if (connection.userId !== event.userId) write(connection)

@@ -6,6 +6,7 @@ import { isoTime } from '#lib/clock.ts'
 import { channelIdOf } from '#lib/conversation-id.ts'
 import type { Viewer } from './audience.ts'
 import type { Connection } from './connection.ts'
+import type { Typing } from './typing.ts'
 
 type Deps = Pick<Context, 'db' | 'clock' | 'log' | 'conversations'>
 
@@ -17,12 +18,14 @@ export class Incoming {
   readonly #ctx: Deps
   readonly #connection: Connection
   readonly #viewer: Viewer
+  readonly #typing: Typing
   #turn = Promise.resolve()
 
-  constructor(ctx: Deps, connection: Connection, viewer: Viewer) {
+  constructor(ctx: Deps, connection: Connection, viewer: Viewer, typing: Typing) {
     this.#ctx = ctx
     this.#connection = connection
     this.#viewer = viewer
+    this.#typing = typing
   }
 
   take(text: string): void {
@@ -39,13 +42,22 @@ export class Incoming {
     // The session may have ended since the frame came.
     if (!this.#connection.isOpen) return
     try {
-      await act(this.#ctx, this.#connection, this.#viewer, frame)
+      if (frame['type'] === 'typing') await this.#notice(frame['channel_id'])
+      else await act(this.#ctx, this.#connection, this.#viewer, frame)
     } catch (error) {
       if (error instanceof HttpError && error.status < 500)
         return this.#connection.send({ type: 'error', error: error.detail })
       this.#ctx.log.error({ err: error, user_id: this.#connection.userId }, 'a socket frame failed')
       this.#connection.send({ type: 'error', error: 'Internal server error' })
     }
+  }
+
+  /** On a socket for one channel, `channel_id` may be left out. */
+  #notice(named: unknown): Promise<void> | void {
+    const { channelId = typeof named === 'string' ? channelIdOf(named) : undefined } = this.#connection
+    if (channelId === undefined)
+      return this.#connection.send({ type: 'error', error: 'channel_id must be a string' })
+    return this.#typing.notice(this.#viewer.standing(this.#ctx.clock()), channelId)
   }
 }
 

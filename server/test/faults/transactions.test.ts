@@ -30,6 +30,9 @@ function logged(name: string): DomainEvent {
     type: 'text',
     isPrivate: true,
     slowModeSeconds: 0,
+    topic: null,
+    categoryId: null,
+    position: null,
     createdAt: 1,
   }
   return { type: 'channel.created', channel }

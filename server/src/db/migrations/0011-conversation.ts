@@ -30,6 +30,24 @@ export async function up(db: Kysely<any>): Promise<void> {
       .where(sql.ref(name === 'message_pin' ? 'pinned_at' : columns[0]), 'is not', null)
       .execute()
   }
+  for (const column of ['topic', 'category_id'])
+    await db.schema.alterTable('channel').addColumn(column, 'text').execute()
+  await db.schema.alterTable('channel').addColumn('position', integer).execute()
+  await finish(
+    db.schema
+      .createTable('channel_category')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('name', 'text', (c) => c.notNull())
+      .addColumn('name_key', 'text', (c) => c.notNull())
+      .addColumn('position', integer)
+      .addColumn('created_at', integer, (c) => c.notNull()),
+  )
+  await db.schema
+    .createIndex('channel_category_name_key')
+    .unique()
+    .on('channel_category')
+    .column('name_key')
+    .execute()
   await finish(
     db.schema
       .createTable('message_revision')
@@ -54,7 +72,10 @@ export async function up(db: Kysely<any>): Promise<void> {
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows the tables of its own time only
 export async function down(db: Kysely<any>): Promise<void> {
-  for (const table of ['reaction', 'message_revision']) await db.schema.dropTable(table).execute()
+  for (const table of ['reaction', 'message_revision', 'channel_category'])
+    await db.schema.dropTable(table).execute()
+  for (const column of ['position', 'category_id', 'topic'])
+    await db.schema.alterTable('channel').dropColumn(column).execute()
   for (const index of ['message_pin', 'message_thread', 'message_reply']) {
     await db.schema.dropIndex(index).execute()
   }

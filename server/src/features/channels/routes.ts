@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Context } from '#context'
 import type { Api } from '#http/endpoint.ts'
 import { messageAnswer } from '#http/schemas.ts'
+import { categoryRoutes } from './category-routes.ts'
 import { permissionRoutes } from './permission-routes.ts'
 import {
   ChannelCreated,
@@ -37,7 +38,7 @@ export function channelRoutes(api: Api, ctx: Context): void {
       method: 'POST',
       path: '/api/v1/channels/list/',
       tag,
-      summary: 'List the channels that the caller may see',
+      summary: 'List the channels that the caller may see, in their order',
       access: 'user',
       bucket: 'default',
       answers: { 200: ChannelList },
@@ -92,7 +93,7 @@ export function channelRoutes(api: Api, ctx: Context): void {
       method: 'PUT',
       path: '/api/v1/channels/:channel_id/update',
       tag,
-      summary: 'Change the name of a channel, whether it is private, or its slow mode',
+      summary: 'Change a channel: its name, topic or place, whether it is private, its slow mode',
       description:
         'Whoever makes a channel private becomes its member. Needs the privilege `edit_channels` in the channel.',
       access: 'user',
@@ -107,6 +108,9 @@ export function channelRoutes(api: Api, ctx: Context): void {
         name: input.channel_name,
         isPrivate: input.is_private,
         slowModeSeconds: input.slow_mode_seconds,
+        topic: input.topic,
+        categoryId: input.category_id,
+        position: input.position,
       }
       const { channel, members } = await editChannel(ctx, actor, params.channel_id, edit)
       const channel_data = channelToWire(factsOf(channel), members)
@@ -114,6 +118,7 @@ export function channelRoutes(api: Api, ctx: Context): void {
     },
   )
 
+  categoryRoutes(api, ctx)
   memberRoutes(api, ctx)
   permissionRoutes(api, ctx)
 }

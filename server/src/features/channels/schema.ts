@@ -14,9 +14,56 @@ const Channel = z
     allowed_users: z.array(z.string()).nullable().meta({ description: 'Members of a private channel.' }),
     participant_ids: z.array(z.string()),
     slow_mode_seconds: z.int().meta({ description: 'How long everybody waits between two messages.' }),
+    topic: z.string().nullable(),
+    category_id: z.string().nullable(),
+    position: z
+      .int()
+      .nullable()
+      .meta({ description: 'Lower comes first within a category; null, not placed yet, comes last.' }),
     created_at: IsoTime,
   })
   .meta({ id: 'Channel' })
+
+export const ChannelCategory = z
+  .object({ category_id: z.string(), category_name: z.string(), position: z.int().nullable() })
+  .meta({ id: 'ChannelCategory' })
+
+const CategoryName = z.string().min(1).max(400).meta({ example: 'Projects' })
+const Position = z.int().min(0).max(1_000_000)
+
+export const CategoryInput = z.object({ category_name: CategoryName })
+
+export const CategoryParams = z.object({ category_id: z.string() })
+
+export const CategoryList = z.object({
+  status_code: z.literal(200),
+  categories: z.array(ChannelCategory),
+})
+
+export const CategoryCreated = z.object({ status_code: z.literal(201), category: ChannelCategory })
+
+export const CategoryRenamed = z.object({ status_code: z.literal(200), category: ChannelCategory })
+
+export const OrderInput = z.object({
+  channels: z
+    .array(
+      z.object({
+        channel_id: z.string().max(100),
+        position: Position,
+        category_id: z
+          .string()
+          .max(100)
+          .nullish()
+          .meta({ description: 'null: in none. Without it the channel stays where it is.' }),
+      }),
+    )
+    .max(500)
+    .default([]),
+  categories: z
+    .array(z.object({ category_id: z.string().max(100), position: Position }))
+    .max(500)
+    .default([]),
+})
 
 /** A conversation may be named by its own id, see `lib/conversation-id.ts`. */
 export const ChannelParams = z.object({ channel_id: z.string().transform(channelIdOf) })
@@ -33,6 +80,13 @@ export const UpdateChannelInput = z.object({
   slow_mode_seconds: z.int().min(0).max(MAX_SLOW_MODE_SECONDS).optional().meta({
     description: 'How long everybody waits between two messages; 0 ends slow mode.',
   }),
+  topic: z
+    .string()
+    .max(20_000)
+    .nullish()
+    .meta({ description: 'What the channel is for: at most 1024 characters. null or nothing ends it.' }),
+  category_id: z.string().max(100).nullish().meta({ description: 'null: in no category.' }),
+  position: Position.optional(),
 })
 
 export const ChannelList = z.object({ status_code: z.literal(200), channels: z.array(Channel) })

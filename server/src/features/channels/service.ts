@@ -12,6 +12,8 @@ import { isId, newId } from '#lib/id.ts'
 import { can, noOverrides } from '#lib/permission.ts'
 import { characterCount, cleanLine } from '#lib/text.ts'
 import { accessChannelWith, channelNotFound, listVisibleChannels, type AccessibleChannel } from './access.ts'
+import { listCategories } from './category-store.ts'
+import { inOrder } from './order.ts'
 import { deleteMember, insertChannel, insertMember, markChannelDeleted, membersByChannel } from './store.ts'
 import { factsOf } from './wire.ts'
 
@@ -19,7 +21,7 @@ const MAX_NAME = 100
 
 type Deps = Pick<Context, 'db' | 'clock' | 'roles'>
 
-/** The channels that `actor` may see, with the members of the private ones. */
+/** The channels that `actor` may see, in the order of lists, with the members of the private ones. */
 export async function listChannels(
   db: Db,
   actor: Actor,
@@ -29,7 +31,10 @@ export async function listChannels(
     db,
     rows.filter((row) => row.is_private).map(({ id }) => id),
   )
-  return rows.map((row) => ({ channel: factsOf(row), members: members.get(row.id) ?? null }))
+  return inOrder(rows, await listCategories(db)).map((row) => ({
+    channel: factsOf(row),
+    members: members.get(row.id) ?? null,
+  }))
 }
 
 /** Creates a channel; whoever makes a private one is its first member. @throws HttpError 409, 422 */
@@ -50,6 +55,9 @@ export async function createChannel(
     changes: 0,
     access_revision: 0,
     slow_mode_seconds: 0,
+    topic: null,
+    category_id: null,
+    position: null,
     created_by: actor.userId,
     created_at: now,
     updated_at: now,

@@ -133,7 +133,12 @@ export async function markChannelDeleted(tx: Tx, id: string, now: number): Promi
 export function updateChannel(
   tx: Tx,
   id: string,
-  change: Partial<Pick<ChannelTable, 'name' | 'name_key' | 'is_private' | 'slow_mode_seconds'>>,
+  change: Partial<
+    Pick<
+      ChannelTable,
+      'name' | 'name_key' | 'is_private' | 'slow_mode_seconds' | 'topic' | 'category_id' | 'position'
+    >
+  >,
   { access, now }: { access: boolean; now: number },
 ): Promise<ChannelTable | undefined> {
   return tx

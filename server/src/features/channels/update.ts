@@ -5,8 +5,10 @@ import { foldCase } from '#features/accounts/index.ts'
 import { recordAudit } from '#features/audit/index.ts'
 import { listOverrides } from '#features/roles/index.ts'
 import type { Actor } from '#http/access.ts'
-import { badRequest } from '#http/errors.ts'
+import { badRequest, invalidField } from '#http/errors.ts'
+import { characterCount, cleanText } from '#lib/text.ts'
 import { accessChannelWith, channelNotFound, type AccessibleChannel } from './access.ts'
+import { holdCategories } from './categories.ts'
 import { asNameTaken, channelNameOf } from './service.ts'
 import { insertMember, membersByChannel, updateChannel } from './store.ts'
 import { factsOf } from './wire.ts'
@@ -15,7 +17,12 @@ export interface ChannelEdit {
   readonly name?: string | undefined
   readonly isPrivate?: boolean | undefined
   readonly slowModeSeconds?: number | undefined
+  readonly topic?: string | null | undefined
+  readonly categoryId?: string | null | undefined
+  readonly position?: number | undefined
 }
+
+const MAX_TOPIC = 1024
 
 /**
  * Changes a channel for everybody at once. Whoever makes it private becomes its member; who was a member of it while
@@ -31,9 +38,10 @@ export async function editChannel(
   edit: ChannelEdit,
 ): Promise<{ channel: ChannelTable; members: readonly string[] | null }> {
   if (Object.values(edit).every((value) => value === undefined)) {
-    throw badRequest('Nothing to update: send channel_name, is_private or slow_mode_seconds')
+    throw badRequest('Nothing to update: send channel_name, is_private, slow_mode_seconds, topic or a place')
   }
   const name = edit.name === undefined ? undefined : channelNameOf(edit.name)
+  const topic = edit.topic === undefined ? undefined : topicOf(edit.topic)
   try {
     return await ctx.db.transact(async (tx) => {
       const now = ctx.clock()
@@ -42,8 +50,12 @@ export async function editChannel(
       const change = {
         ...(name !== undefined && { name, name_key: foldCase(name) }),
         ...(edit.slowModeSeconds !== undefined && { slow_mode_seconds: edit.slowModeSeconds }),
+        ...(topic !== undefined && { topic }),
+        ...(edit.categoryId !== undefined && { category_id: edit.categoryId }),
+        ...(edit.position !== undefined && { position: edit.position }),
         ...(turns && { is_private: edit.isPrivate ? (1 as const) : (0 as const) }),
       }
+      if (edit.categoryId) await holdCategories(tx, [edit.categoryId])
       const row = await updateChannel(tx, channelId, change, { access: turns, now })
       if (!row) throw channelNotFound(channelId)
       const channel = factsOf(row)
@@ -79,6 +91,15 @@ async function announceTurn(tx: Tx, row: ChannelTable, userId: string, now: numb
   if (joins) tx.publish({ type: 'channel.member_added', channel, userId })
 }
 
-function detailsOf({ name, is_private, slow_mode_seconds }: ChannelTable | AccessibleChannel) {
-  return { channel_name: name, is_private: is_private === 1, slow_mode_seconds }
+/** A topic as it will be stored. @throws HttpError 422 */
+function topicOf(input: string | null): string | null {
+  const topic = cleanText((input ?? '').normalize('NFC')).trim()
+  if (characterCount(topic) > MAX_TOPIC)
+    throw invalidField(['body', 'topic'], `must have at most ${MAX_TOPIC} characters`, 'value_error')
+  return topic === '' ? null : topic
+}
+
+function detailsOf(row: ChannelTable | AccessibleChannel) {
+  const { name, is_private, slow_mode_seconds, topic, category_id, position } = row
+  return { channel_name: name, is_private: is_private === 1, slow_mode_seconds, topic, category_id, position }
 }

@@ -9,6 +9,9 @@ export function factsOf(row: ChannelTable): ChannelFacts {
     type: row.type as ChannelFacts['type'],
     isPrivate: row.is_private === 1,
     slowModeSeconds: row.slow_mode_seconds,
+    topic: row.topic,
+    categoryId: row.category_id,
+    position: row.position,
     createdAt: row.created_at,
   }
 }
@@ -28,6 +31,9 @@ export function channelToWire(channel: ChannelFacts, members: readonly string[] 
     allowed_users: members === null ? null : [...members],
     participant_ids: [],
     slow_mode_seconds: channel.slowModeSeconds,
+    topic: channel.topic,
+    category_id: channel.categoryId,
+    position: channel.position,
     created_at: isoTime(channel.createdAt),
   }
 }

@@ -1,5 +1,5 @@
 import type { Context } from '#context'
-import type { Tx } from '#db/database.ts'
+import type { Db, Tx } from '#db/database.ts'
 import type { MessageContent } from '#events/events.ts'
 import { forbidden, type HttpError } from '#http/errors.ts'
 import { otherOf } from './policy.ts'
@@ -62,12 +62,12 @@ export class Conversations {
   }
 
   /**
-   * Lets somebody have a say about a message that is there, such as by an emoji, or not.
+   * Lets somebody reach the others otherwise than by a message, such as by an emoji, or not.
    *
    * @throws HttpError 403 when one of two people has blocked the other
    */
-  async admitReaction(tx: Tx, channelId: string, userId: string): Promise<void> {
-    if (await this.isCutOff(tx, channelId, userId)) throw notAccepted()
+  async admitReaction(db: Db, channelId: string, userId: string): Promise<void> {
+    if (await this.isCutOff(db, channelId, userId)) throw notAccepted()
   }
 
   /**
@@ -88,11 +88,11 @@ export class Conversations {
   }
 
   /** Whether one of two people has blocked the other: what was said between them stays as it is. */
-  async isCutOff(tx: Tx, channelId: string, userId: string): Promise<boolean> {
-    const pairKey = (await findKind(tx, channelId))?.pair_key
+  async isCutOff(db: Db, channelId: string, userId: string): Promise<boolean> {
+    const pairKey = (await findKind(db, channelId))?.pair_key
     if (!pairKey) return false
     const other = otherOf(pairKey, userId)
-    return other !== userId && (await isBlocked(tx, userId, other))
+    return other !== userId && (await isBlocked(db, userId, other))
   }
 
   /** Sees to it that participants on other servers get the text that a message was just given. */

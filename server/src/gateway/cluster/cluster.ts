@@ -35,6 +35,7 @@ const passing: ReadonlySet<DomainEvent['type']> = new Set([
   'jobs.enqueued',
   'task.changed',
   'upload.progressed',
+  'typing.noticed',
 ])
 
 /** Ties a ciphertext to its use. */

@@ -57,6 +57,9 @@ describe('creating a channel', () => {
         allowed_users: null,
         participant_ids: [],
         slow_mode_seconds: 0,
+        topic: null,
+        category_id: null,
+        position: null,
         created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*\+00:00$/),
       },
     })
