@@ -24,7 +24,7 @@ const Channel = z
   })
   .meta({ id: 'Channel' })
 
-export const ChannelCategory = z
+const ChannelCategory = z
   .object({ category_id: z.string(), category_name: z.string(), position: z.int().nullable() })
   .meta({ id: 'ChannelCategory' })
 
