@@ -76,18 +76,19 @@ export async function withCommandContext<T>(
 
 /** @throws CommandError when there is no database to work on */
 export function demandDatabase({ config }: CommandConfig): void {
-  if (!mayExist(databaseOptionsOf(config).url)) throw missing('database', config)
+  if (!mayExist(databaseOptionsOf(config).url))
+    throw missing('database', 'make one with: pufferblow setup', config)
 }
 
 /** Commands must not make a key: in a mistyped folder it would be taken for the one that opens the database. */
 function demandMasterKey({ config }: CommandConfig): void {
   if (config.master_key === undefined && !existsSync(masterKeyFile(config.data_dir))) {
-    throw missing('master key', config)
+    throw missing('master key', 'put keys/master.key back from a backup', config)
   }
 }
 
-function missing(what: string, { data_dir }: CommandConfig['config']): CommandError {
+function missing(what: string, advice: string, { data_dir }: CommandConfig['config']): CommandError {
   return new CommandError(
-    `there is no ${what} in ${data_dir}; make one with: pufferblow setup (or name another folder with --data-dir)`,
+    `there is no ${what} in ${data_dir}; ${advice} (or name another folder with --data-dir)`,
   )
 }
