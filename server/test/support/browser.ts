@@ -77,11 +77,9 @@ export class VoicePage {
     this.#page = page
   }
 
-  /** Resolves when somebody is heard with a tone of about `hertz`. @returns milliseconds that took */
-  async hears(userId: string, hertz: number): Promise<number> {
-    const started = performance.now()
-    await this.#until('hears', userId, hertz)
-    return performance.now() - started
+  /** Resolves when somebody is heard with a tone of about `hertz`. */
+  hears(userId: string, hertz: number): Promise<void> {
+    return this.#until('hears', userId, hertz)
   }
 
   /** Resolves when nothing of somebody is heard any more. */

@@ -12,10 +12,9 @@ describe.runIf(hasBrowser && inject('database') === 'sqlite')('with Chromium', (
     await using high = await ToneBrowser.launch(1000)
     const first = await low.join(ann!, channel)
     const second = await high.join(bob!, channel)
-    const took = await Promise.all([second.hears(ann!.id, 440), first.hears(bob!.id, 1000)])
-    expect(Math.max(...took), 'heard within a second').toBeLessThan(1000)
+    await Promise.all([second.hears(ann!.id, 440), first.hears(bob!.id, 1000)])
     await first.frame('speaker_levels', bob!.id)
-    expect(await first.protocol()).toBe('udp')
+    await expect.poll(() => first.protocol()).toBe('udp')
 
     const third = await low.join(owner!, channel, { slots: 4, tcp: true })
     await Promise.all([
@@ -24,7 +23,7 @@ describe.runIf(hasBrowser && inject('database') === 'sqlite')('with Chromium', (
       second.hears(owner!.id, 440),
       first.hears(owner!.id, 440),
     ])
-    expect(await third.protocol()).toBe('tcp')
+    await expect.poll(() => third.protocol()).toBe('tcp')
 
     const { session_id } = (await owner!.get(`/api/v2/voice/channels/${channel}/participants`)).body
     await owner!.post(`/api/v2/voice/sessions/${session_id}/moderate`, { user_id: ann!.id, action: 'mute' })
