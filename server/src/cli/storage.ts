@@ -1,11 +1,9 @@
 import { Command, Option } from 'commander'
-import { directories } from '#features/files/index.ts'
 import {
+  collectGarbage,
   isSound,
   migrateStorage,
   rekeyStorage,
-  removeOrphans,
-  removeStrayObjects,
   storageUsage,
   verifyStorage,
   type Findings,
@@ -133,14 +131,7 @@ function gcCommand(): Command {
 
 async function gc(self: Command, { json, dryRun = false }: Options & { dryRun?: boolean }): Promise<void> {
   const result = await withCommandContext(loadCommandConfig(dataDirOf(self)), async (ctx) => {
-    const orphans = await removeOrphans(ctx, { directories, dryRun })
-    const strays = await removeStrayObjects(ctx, { dryRun })
-    return {
-      files: orphans.files,
-      objects: strays.objects,
-      bytes: orphans.bytes + strays.bytes,
-      dry_run: dryRun,
-    }
+    return { ...(await collectGarbage(ctx, { dryRun })), dry_run: dryRun }
   })
   if (json) return printJson(result)
   const verb = dryRun ? 'Would remove' : 'Removed'

@@ -1,6 +1,6 @@
 export { downloadRoutes } from './downloads.ts'
 export { migrateStorage } from './migrate.ts'
-export { removeOrphans, removeStrayObjects } from './orphans.ts'
+export { collectGarbage } from './orphans.ts'
 export { rekeyStorage } from './rekey.ts'
 export { storageRoutes } from './routes.ts'
 export { storageTasks } from './tasks.ts'

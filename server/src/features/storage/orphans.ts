@@ -1,5 +1,12 @@
 import type { Context } from '#context'
-import { knownObjects, findLoose, removeFiles, sweepObjects, type Directory } from '#features/files/index.ts'
+import {
+  directories,
+  findLoose,
+  knownObjects,
+  removeFiles,
+  sweepObjects,
+  type Directory,
+} from '#features/files/index.ts'
 import { readSettings, type ServerSettings } from '#features/instance/index.ts'
 import { isObjectName, type BlobStore } from '#storage/blob-store.ts'
 import { filesAfter, type ListedFile } from './store.ts'
@@ -34,21 +41,34 @@ export function isOrphaned(
   }
 }
 
-/** What was removed, or would be. */
+/** What was removed, or would be: files whose use is gone, and objects that belonged to nothing before. */
 export interface Freed {
   readonly files: number
   readonly objects: number
   readonly bytes: number
 }
 
+interface CleaningUp {
+  readonly dryRun: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Removes everything that nothing refers to. A dry run says the same as what comes after it. */
+export async function collectGarbage(
+  ctx: Pick<Context, 'db' | 'clock' | 'vault'>,
+  { dryRun, signal }: CleaningUp,
+): Promise<Freed> {
+  // First, or the objects of the files that are removed here would count twice.
+  const strays = await removeStrayObjects(ctx, { dryRun, ...(signal && { signal }) })
+  const orphans = await removeOrphans(ctx, { directories, dryRun, ...(signal && { signal }) })
+  if (!dryRun) await sweepObjects(ctx, signal)
+  return { files: orphans.files, objects: strays.objects, bytes: orphans.bytes + strays.bytes }
+}
+
 /** Removes files whose use is gone. */
 export async function removeOrphans(
   ctx: Pick<Context, 'db' | 'clock'>,
-  {
-    directories,
-    dryRun,
-    signal,
-  }: { directories: readonly Directory[]; dryRun: boolean; signal?: AbortSignal },
+  { directories: among, dryRun, signal }: CleaningUp & { directories: readonly Directory[] },
 ): Promise<Pick<Freed, 'files' | 'bytes'>> {
   let [files, bytes] = [0, 0]
   for (let after = ''; ;) {
@@ -57,7 +77,7 @@ export async function removeOrphans(
     // Read after the files: another process may just have stored one and put it to use, which this one has yet to hear.
     const settings = await readSettings(ctx.db.read)
     const orphans = batch.filter(
-      (file) => (directories as readonly string[]).includes(file.directory) && isOrphaned(settings, file),
+      (file) => (among as readonly string[]).includes(file.directory) && isOrphaned(settings, file),
     )
     const ids = orphans.map(({ id }) => id)
     const removed = dryRun ? orphans : await ctx.db.transact((tx) => removeFiles(ctx, tx, ids))
@@ -69,9 +89,9 @@ export async function removeOrphans(
 }
 
 /** Removes objects that no row knows, and those that are waiting to be removed. */
-export async function removeStrayObjects(
+async function removeStrayObjects(
   ctx: Pick<Context, 'db' | 'clock' | 'vault'>,
-  { dryRun, signal }: { dryRun: boolean; signal?: AbortSignal },
+  { dryRun, signal }: CleaningUp,
 ): Promise<Pick<Freed, 'objects' | 'bytes'>> {
   let [objects, bytes] = [0, 0]
   const oldest = ctx.clock() - YOUNG_MS

@@ -18,7 +18,7 @@ import { badRequest, invalidField } from '#http/errors.ts'
 import { isoTime } from '#lib/clock.ts'
 import { directoriesOf, listStoredFiles, shownName } from './listing.ts'
 import { deleteByUrl, findWithBlob } from './manage.ts'
-import { removeOrphans, removeStrayObjects } from './orphans.ts'
+import { collectGarbage, removeOrphans } from './orphans.ts'
 import {
   CleanedUp,
   CleanupInput,
@@ -144,18 +144,19 @@ function cleanupRoute(api: Api, ctx: Context): void {
       answers: { 200: CleanedUp },
     },
     async ({ input: { subdirectory, dry_run: dryRun } }) => {
-      const isAll = subdirectory === ''
-      const orphans = await removeOrphans(ctx, {
-        directories: isAll ? directories : directoriesOf(subdirectory),
-        dryRun,
-      })
-      const strays = isAll ? await removeStrayObjects(ctx, { dryRun }) : { objects: 0, bytes: 0 }
-      const count = orphans.files + strays.objects
+      const freed =
+        subdirectory === ''
+          ? await collectGarbage(ctx, { dryRun })
+          : {
+              objects: 0,
+              ...(await removeOrphans(ctx, { directories: directoriesOf(subdirectory), dryRun })),
+            }
+      const count = freed.files + freed.objects
       return {
         message: dryRun ? `${count} orphaned files would be removed` : `${count} orphaned files were removed`,
         subdirectory,
         deleted_count: count,
-        freed_bytes: orphans.bytes + strays.bytes,
+        freed_bytes: freed.bytes,
         dry_run: dryRun,
       }
     },

@@ -1,6 +1,6 @@
 import type { Context } from '#context'
-import { directories, recoverUploads } from '#features/files/index.ts'
-import { removeOrphans, removeStrayObjects } from './orphans.ts'
+import { recoverUploads } from '#features/files/index.ts'
+import { collectGarbage } from './orphans.ts'
 
 /** What is done for the stores from time to time. */
 export function storageTasks(ctx: Context): void {
@@ -13,9 +13,7 @@ export function storageTasks(ctx: Context): void {
     scheduleLabel: 'Every night',
     run: async ({ signal }) => {
       await recoverUploads(ctx)
-      const orphans = await removeOrphans(ctx, { directories, dryRun: false, signal })
-      const strays = await removeStrayObjects(ctx, { dryRun: false, signal })
-      return { files: orphans.files, objects: strays.objects, bytes: orphans.bytes + strays.bytes }
+      return { ...(await collectGarbage(ctx, { dryRun: false, signal })) }
     },
   })
 }
