@@ -5,7 +5,12 @@ import { defineConfig } from 'vitest/config'
 process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/tests', import.meta.url))
 
 const blackBox = ['server/test/{api,gateway,security,faults}/**/*.test.ts']
-const common = { testTimeout: 90_000, hookTimeout: 90_000 }
+const common = {
+  testTimeout: 90_000,
+  hookTimeout: 90_000,
+  // Not one second: that may pass before a busy machine comes to it.
+  expect: { poll: { timeout: 30_000, interval: 20 } },
+}
 
 export default defineConfig({
   test: {
