@@ -1,6 +1,6 @@
 // Holds what clients were told against what the server has: a process of its own, which only reads over the API.
 import { readFileSync } from 'node:fs'
-import { call } from './client.ts'
+import { historyAfter } from './client.ts'
 import type { Acknowledged } from './writer.ts'
 
 /** What clients did and saw, as the run wrote it down. */
@@ -28,24 +28,6 @@ export interface Verdict {
   readonly unacknowledged: number
 }
 
-interface Stored {
-  readonly id: string
-  readonly seq: number
-  readonly text: string
-}
-
-async function historyOf(url: string, token: string, channel: string): Promise<Stored[]> {
-  const all: Stored[] = []
-  for (;;) {
-    const query = `after=${all.at(-1)?.seq ?? 0}&messages_per_page=50`
-    const path = `/api/v1/channels/${channel}/load_messages?${query}`
-    const { status, body } = await call(url, 'GET', path, { token })
-    if (status !== 200) throw new Error(`reading answered ${status}: ${JSON.stringify(body)}`)
-    if (body.messages.length === 0) return all
-    for (const { message_id: id, seq, message: text } of body.messages) all.push({ id, seq, text })
-  }
-}
-
 async function check(evidence: Evidence): Promise<Verdict> {
   const problems: string[] = []
   const problem = (text: string): void => void (problems.length < 50 && problems.push(text.slice(0, 200)))
@@ -58,7 +40,7 @@ async function check(evidence: Evidence): Promise<Verdict> {
   let stored = 0
   for (const channel of evidence.channels) {
     const [first, ...others] = await Promise.all(
-      evidence.urls.map((url) => historyOf(url, evidence.token, channel)),
+      evidence.urls.map((url) => historyAfter(url, evidence.token, channel, 0)),
     )
     const history = first!
     stored += history.length

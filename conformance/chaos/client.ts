@@ -41,3 +41,29 @@ export async function createChannel(url: string, token: string, name: string): P
   if (status !== 200) throw new Error(`creating a channel answered ${status}: ${JSON.stringify(body)}`)
   return body.channel_data.channel_id as string
 }
+
+/** A message as the server has it. */
+export interface Stored {
+  readonly id: string
+  readonly seq: number
+  readonly text: string
+}
+
+/** Every message of a channel with a number above `seq`, oldest first. @throws when a page cannot be read */
+export async function historyAfter(
+  url: string,
+  token: string,
+  channel: string,
+  seq: number,
+): Promise<Stored[]> {
+  const all: Stored[] = []
+  for (;;) {
+    const query = `after=${all.at(-1)?.seq ?? seq}&messages_per_page=50`
+    const path = `/api/v1/channels/${channel}/load_messages?${query}`
+    const { status, body } = await call(url, 'GET', path, { token })
+    if (status !== 200) throw new Error(`reading answered ${status}: ${JSON.stringify(body)}`)
+    if (body.messages.length === 0) return all
+    for (const { message_id: id, seq: number, message: text } of body.messages)
+      all.push({ id, seq: number, text })
+  }
+}

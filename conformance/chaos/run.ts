@@ -180,7 +180,7 @@ async function judge(
   )
   console.log(
     `${readers.length} readers: reconnected ${readers.map(({ reconnects }) => reconnects).join(', ')} ` +
-      `times, cursor lost ${readers.map(({ lostCursors }) => lostCursors).join(', ')} times`,
+      `times, loaded afresh ${readers.map(({ lostCursors }) => lostCursors).join(', ')} times`,
   )
   console.log(verdict.problems.length === 0 ? 'Everything is as it should be' : 'Something is wrong')
   return verdict.problems
