@@ -222,7 +222,8 @@ test.each([
   using socket = await rawSocket(server, bob)
   for (let count = 0; count < 250; count++) socket.write(bytes)
   expect(await socket.ended()).toBe(1008)
-  expect(await other.settled()).toEqual([])
+  // A task of the server may have been due just now.
+  expect((await other.settled()).filter(({ type }) => type !== 'background_task')).toEqual([])
 })
 
 test('frames that come while the missed is replayed count as well', async () => {
