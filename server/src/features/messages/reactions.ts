@@ -1,5 +1,6 @@
 import type { Context } from '#context'
-import type { Reaction } from '#events/events.ts'
+import type { Tx } from '#db/database.ts'
+import type { DomainEvent, Reaction } from '#events/events.ts'
 import { lockChannel, noteChange } from '#features/channels/index.ts'
 import { demand, type Actor } from '#http/access.ts'
 import { badRequest } from '#http/errors.ts'
@@ -13,6 +14,8 @@ const MAX_LENGTH = 32
 const MAX_EMOJI = 20
 
 type Deps = Pick<Context, 'db' | 'clock' | 'conversations'>
+
+type ReactionEvent = Extract<DomainEvent, { readonly type: 'reaction.added' | 'reaction.removed' }>
 
 export interface Reacted {
   readonly emoji: string
@@ -40,10 +43,7 @@ export function addReaction(
     const reactions = (await reactionsOf(tx, [messageId])).get(messageId) ?? []
     if (reactions.length > MAX_EMOJI) throw badRequest(`A message has at most ${MAX_EMOJI} different emoji`)
     if (changed) {
-      countReactions(tx, messageId, 1)
-      noteChange(tx, channelId)
-      const event = { channelId, messageId, userId: actor.userId, emoji, reactions }
-      tx.publish({ type: 'reaction.added', ...event })
+      noteReaction(tx, 'reaction.added', { channelId, messageId, userId: actor.userId, emoji, reactions })
     }
     return { emoji, changed, reactions }
   })
@@ -64,13 +64,17 @@ export function removeReaction(
     const changed = await deleteReaction(tx, { message_id: messageId, emoji, user_id: actor.userId })
     const reactions = (await reactionsOf(tx, [messageId])).get(messageId) ?? []
     if (changed) {
-      countReactions(tx, messageId, -1)
-      noteChange(tx, channelId)
-      const event = { channelId, messageId, userId: actor.userId, emoji, reactions }
-      tx.publish({ type: 'reaction.removed', ...event })
+      noteReaction(tx, 'reaction.removed', { channelId, messageId, userId: actor.userId, emoji, reactions })
     }
     return { emoji, changed, reactions }
   })
+}
+
+/** Counts a reaction that came or went, and tells of it. */
+function noteReaction(tx: Tx, type: ReactionEvent['type'], change: Omit<ReactionEvent, 'type'>): void {
+  countReactions(tx, change.messageId, type === 'reaction.added' ? 1 : -1)
+  noteChange(tx, change.channelId)
+  tx.publish({ type, ...change })
 }
 
 /** An emoji as it is stored. Clients have names for their own ones too, so any short text will do. */

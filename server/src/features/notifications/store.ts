@@ -270,6 +270,9 @@ export interface ListRequest {
   readonly only?: string | undefined
 }
 
+/** How far somebody has read the channel of a notification, and when that was. */
+const place = ['n.seq', 'place.read_seq', 'place.updated_at as passed_at'] as const
+
 /** Notifications of somebody, newest first. */
 export async function listNotifications(
   db: Db,
@@ -278,30 +281,11 @@ export async function listNotifications(
 ): Promise<NotificationSeen[]> {
   if (recipient.channelIds.length === 0) return []
   let own = (unreadOnly ? unreadPersonal : personal)(db, recipient)
-    .select((eb) => [
-      ...columns,
-      'n.read_at',
-      // Who has read the channel up to it has read it.
-      eb
-        .case()
-        .when('place.read_seq', '>=', eb.ref('n.seq'))
-        .then(eb.ref('place.updated_at'))
-        .end()
-        .as('passed_at'),
-    ])
+    .select([...columns, 'n.read_at', ...place])
     .orderBy('n.id', 'desc')
     .limit(limit)
   let shared = (unreadOnly ? unreadBroadcasts : broadcasts)(db, recipient)
-    .select((eb) => [
-      ...columns,
-      'mark.read_at',
-      eb
-        .case()
-        .when('place.read_seq', '>=', eb.ref('n.seq'))
-        .then(eb.ref('place.updated_at'))
-        .end()
-        .as('passed_at'),
-    ])
+    .select([...columns, 'mark.read_at', ...place])
     .orderBy('n.id', 'desc')
     .limit(limit)
   if (before !== undefined) {
@@ -315,7 +299,11 @@ export async function listNotifications(
   const rows = [
     ...(await own.execute()).map((row) => ({ ...row, isBroadcast: false })),
     ...(await shared.execute()).map((row) => ({ ...row, isBroadcast: true })),
-  ].map(({ passed_at, ...row }) => ({ ...row, read_at: row.read_at ?? passed_at }))
+  ].map(({ seq, read_seq, passed_at, ...row }) => ({
+    ...row,
+    // Who has read the channel up to it has read it.
+    read_at: row.read_at ?? (read_seq !== null && read_seq >= seq ? passed_at : null),
+  }))
   return rows.toSorted((a, b) => (a.id < b.id ? 1 : -1)).slice(0, limit)
 }
 

@@ -65,6 +65,8 @@ test('a mention reaches the person by socket and list, and is read once, by itse
   expect(await unread(bob!)).toMatchObject({ unread_count: 1 })
   await bob!.put(`/api/v1/channels/${channel}/mark_message_as_read`, { query: { message_id: second } })
   expect(await unread(bob!)).toMatchObject({ unread_count: 0, channels: {} })
+  const [passed] = (await list(bob!)).notifications
+  expect(passed).toMatchObject({ message_id: second, read_at: expect.any(String) })
 
   await ann!.send(channel, '@bob')
   await ann!.send(channel, '@bob')
